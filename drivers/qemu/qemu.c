@@ -141,15 +141,15 @@ static char *get_domain_capabilities(Connection *connection, const char *emulato
         const char *name = *machine ? machine : "pc";
         g_autoptr(GPtrArray) installed = firmware_list(json_string(capabilities_data(capabilities), "target"), name),
                              paths = g_ptr_array_new();
-        CapabilitiesLoaders loaders = { 0 };
+        CapabilitiesInstalled beside = { .tpm = tpm_folder_lacks() == NULL };
         for (guint i = 0; i < installed->len; i++) {
                 const Firmware *firmware = installed->pdata[i];
                 g_ptr_array_add(paths, firmware->code);
-                loaders.secure |= firmware->secure_boot;
+                beside.secure |= firmware->secure_boot;
         }
         g_ptr_array_add(paths, NULL);
-        loaders.paths = (const char *const *) paths->pdata;
-        return capabilities_domain_xml(capabilities, path, name, kvm, &loaders, error);
+        beside.loaders = (const char *const *) paths->pdata;
+        return capabilities_domain_xml(capabilities, path, name, kvm, &beside, error);
 }
 
 static GPtrArray *get_cpu_models(Connection *connection, const char *arch, GError **error) {

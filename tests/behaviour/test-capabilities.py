@@ -5,6 +5,7 @@
 The QEMU is a real one behind a script of this test, which counts how often it is asked. Usage: below tests/with-bus."""
 
 import os
+import shutil
 import re
 import shlex
 import subprocess
@@ -141,6 +142,8 @@ def documents_are_libvirts():
     assert machines["pc"] in machines and machines["q35"].startswith("pc-q35-") and "none" not in machines
     assert "qemu" in [d.get("type") for d in guest.findall("arch/domain")]
     root = ET.fromstring(bus.call(qemu.path, CONNECTION, "GetDomainCapabilities", "ssss", "", "", "q35", "qemu"))
+    # What cannot be started is not offered: clients choose it unasked.
+    assert ("emulator" in [value.text for value in root.iterfind("devices/tpm/enum[@name='backendModel']/value")]) == bool(shutil.which("swtpm_setup"))
     assert root.tag == "domainCapabilities" and root.find("machine").text == machines["q35"] and root.find("domain").text == "qemu"
     buses = [v.text for e in root.findall("devices/disk/enum") if e.get("name") == "bus" for v in e]
     assert {"virtio", "scsi", "sata", "ide"} <= set(buses), buses

@@ -18,14 +18,14 @@ static const char neighbour[] =
 static void use_capabilities(const char *text) {
         static const char *const machines[] = { "pc", "q35", "none" };
         static const char *const paths[] = { "/code", NULL };
-        static const CapabilitiesLoaders loaders = { paths, true };
+        static const CapabilitiesInstalled installed = { paths, true, true };
         g_autoptr(Capabilities) capabilities = capabilities_parse(text);
         if (!capabilities)
                 return;
         g_autoptr(GPtrArray) cpus = capabilities_cpus(capabilities, capabilities_has_kvm(capabilities));
         for (size_t i = 0; i < 2 * G_N_ELEMENTS(machines); i++) {
                 g_autoptr(GError) error = NULL;
-                g_autofree char *xml = capabilities_domain_xml(capabilities, "/q", machines[i / 2], i % 2, &loaders, &error);
+                g_autofree char *xml = capabilities_domain_xml(capabilities, "/q", machines[i / 2], i % 2, &installed, &error);
                 if (!xml)
                         fuzz_check_error(error);
         }

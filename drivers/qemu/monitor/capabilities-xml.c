@@ -95,6 +95,7 @@ char *capabilities_host_xml(CapabilitiesCache *cache, const char *const *emulato
 /* One value of an enumeration, where QEMU has the device that it needs. */
 typedef struct Choice {
         const char *value, *device; /* NULL: always there */
+        bool tpm;                   /* only where there is an emulator of TPMs */
 } Choice;
 
 typedef struct Enumeration {
@@ -134,18 +135,20 @@ static const Enumeration enumerations[] = {
         { "rng", "backendModel", { { "random", NULL }, { "egd", NULL }, { "builtin", NULL } } },
         { "filesystem", "driverType", { { "path", "virtio-9p-pci" }, { "virtiofs", "vhost-user-fs-pci" } } },
         { "tpm", "model", { { "tpm-tis", "tpm-tis" }, { "tpm-crb", "tpm-crb" } } },
-        { "tpm", "backendModel", { { "emulator", NULL }, { "external", NULL } } },
+        { "tpm", "backendModel", { { "emulator", NULL, true }, { "external", NULL } } },
         { "redirdev", "bus", { { "usb", "usb-redir" } } },
         { "channel", "type", { { "pty", NULL }, { "unix", NULL }, { "spicevmc", "qxl" } } },
 };
 
 static const Enumeration memory_sources = { NULL, "sourceType", { { "file", NULL }, { "anonymous", NULL }, { "memfd", NULL } } };
 
-static void add_choices(xmlNode *parent, const Enumeration *enumeration, const Capabilities *capabilities) {
+static void add_choices(xmlNode *parent, const Enumeration *enumeration, const Capabilities *capabilities,
+                        const CapabilitiesInstalled *installed) {
         xmlNode *element = xml_add(parent, "enum", NULL);
         xml_set_attribute(element, "name", enumeration->name);
         for (const Choice *choice = enumeration->choices; choice->value; choice++)
-                if (!choice->device || capabilities_has_device(capabilities, choice->device))
+                if ((!choice->device || capabilities_has_device(capabilities, choice->device)) &&
+                    (!choice->tpm || installed->tpm))
                         xml_add(element, "value", choice->value);
 }
 
@@ -187,23 +190,23 @@ static void add_cpus(xmlNode *root, const Capabilities *capabilities, bool kvm) 
         }
 }
 
-static void add_firmware(xmlNode *root, const CapabilitiesLoaders *loaders) {
+static void add_firmware(xmlNode *root, const CapabilitiesInstalled *installed) {
         xmlNode *os = xml_add(root, "os", NULL);
         set_yes(os, "supported", true);
         xmlNode *firmware = xml_add(os, "enum", NULL), *loader = xml_add(os, "loader", NULL);
         xml_set_attribute(firmware, "name", "firmware");
-        if (*loaders->paths)
+        if (*installed->loaders)
                 xml_add(firmware, "value", "efi");
         set_yes(loader, "supported", true);
-        for (const char *const *path = loaders->paths; *path; path++)
+        for (const char *const *path = installed->loaders; *path; path++)
                 xml_add(loader, "value", *path);
         add_values(loader, "type", "rom", "pflash");
         add_values(loader, "readonly", "yes", "no");
-        add_values(loader, "secure", "no", loaders->secure ? "yes" : NULL);
+        add_values(loader, "secure", "no", installed->secure ? "yes" : NULL);
 }
 
 char *capabilities_domain_xml(const Capabilities *capabilities, const char *emulator, const char *name, bool kvm,
-                              const CapabilitiesLoaders *loaders, GError **error) {
+                              const CapabilitiesInstalled *installed, GError **error) {
         static const char *const elements[] = { "disk",       "graphics", "video",    "hostdev", "rng",
                                                 "filesystem", "tpm",      "redirdev", "channel" };
         JsonObject *machine = capabilities_find_machine(capabilities, name);
@@ -225,18 +228,18 @@ char *capabilities_domain_xml(const Capabilities *capabilities, const char *emul
         xml_add(root, "arch", architecture_of(capabilities));
         xml_set_number(xml_add(root, "vcpu", NULL), "max", json_int(machine, "cpu-max", 1));
         set_yes(xml_add(root, "iothreads", NULL), "supported", true);
-        add_firmware(root, loaders);
+        add_firmware(root, installed);
         add_cpus(root, capabilities, kvm);
         xmlNode *backing = xml_add(root, "memoryBacking", NULL);
         set_yes(backing, "supported", true);
-        add_choices(backing, &memory_sources, capabilities);
+        add_choices(backing, &memory_sources, capabilities, installed);
         devices = xml_add(root, "devices", NULL);
         for (size_t i = 0; i < G_N_ELEMENTS(elements); i++) {
                 xmlNode *element = xml_add(devices, elements[i], NULL);
                 set_yes(element, "supported", true);
                 for (size_t j = 0; j < G_N_ELEMENTS(enumerations); j++)
                         if (strcmp(enumerations[j].element, elements[i]) == 0)
-                                add_choices(element, enumerations + j, capabilities);
+                                add_choices(element, enumerations + j, capabilities, installed);
         }
         xmlNode *features = xml_add(root, "features", NULL);
         set_yes(xml_add(features, "vmcoreinfo", NULL), "supported", capabilities_has_device(capabilities, "vmcoreinfo"));

@@ -7,11 +7,12 @@
 
 char *capabilities_host_xml(CapabilitiesCache *cache, const char *const *emulators);
 
-/* LOADERS are the UEFI firmware that is installed for such machines: paths, and whether one checks signatures. */
-typedef struct CapabilitiesLoaders {
-        const char *const *paths; /* NULL at the end */
-        bool secure;
-} CapabilitiesLoaders;
+/* What is installed beside QEMU. */
+typedef struct CapabilitiesInstalled {
+        const char *const *loaders; /* paths of UEFI firmware for such machines, NULL at the end */
+        bool secure;                /* one of it checks signatures */
+        bool tpm;                   /* an emulator of TPMs */
+} CapabilitiesInstalled;
 
 char *capabilities_domain_xml(const Capabilities *capabilities, const char *emulator, const char *machine, bool kvm,
-                              const CapabilitiesLoaders *loaders, GError **error);
+                              const CapabilitiesInstalled *installed, GError **error);
