@@ -125,7 +125,7 @@ def a_transient_domains_goes_with_its_run_but_where_its_document_keeps_it():
         kept = " persistent_state='yes'" if keeps else ""
         domain = bus.call(qemu.path, f"{NAME}.Connection", "CreateDomain", "sa{sv}", document(f"<backend type='emulator' version='2.0'{kept}/>"), variants({"paused": True}))
         off(domain)
-        bus.wait(lambda: domain not in bus.objects("/org/virtbus1"), "the end of the domain")
+        bus.wait(lambda: domain not in bus.objects(qemu.path), "the end of the domain")
         equal(os.path.exists(STATE), keeps)
     shutil.rmtree(FOLDER)
 
@@ -163,6 +163,25 @@ def it_is_saved_and_restored_with_its_guest():
     bus.wait(lambda: qemu.state(domain) == "shutoff", "the save")
     qemu.do(domain, "Start", paused=True)
     assert emulator() != first
+    off(domain)
+    undefine(domain)
+
+
+def what_is_restored_where_there_was_no_tpm_is_not_made_anew():
+    domain = qemu.define(document())
+    qemu.do(domain, "Start", paused=True)
+    bus.call(domain, f"{NAME}.Domain", "Save", "sa{sv}", f"{ROOT}/sealed.save", {})
+    bus.wait(lambda: qemu.state(domain) == "shutoff", "the save")
+    undefine(domain)
+    assert not os.path.exists(FOLDER)
+    bus.call(qemu.path, f"{NAME}.Connection", "RestoreDomain", "sa{sv}", f"{ROOT}/sealed.save", variants({"paused": True}))
+    bus.wait(lambda: emulators(), "its emulator")
+    bus.wait(lambda: domain in bus.objects(qemu.path) and qemu.state(domain) == "paused", "the restore")
+    domain = qemu.define(document())  # it stays then
+    off(domain)
+    assert os.path.exists(STATE)
+    qemu.do(domain, "Start", paused=True)
+    assert "manufacturing" not in open(f"{ROOT}/qemu/log/qemu/{UUID}.log", encoding="utf-8").read()
     off(domain)
     undefine(domain)
 
@@ -223,16 +242,26 @@ def what_somebody_has_put_there_is_not_followed():
 
 def a_start_that_is_given_up_leaves_nobody():
     """While a new TPM is made: Destroy, and a driver that is killed."""
-    domain = qemu.define(document())
+    place = f"{ROOT}/serial-of-sealed"
+    serial = f"<serial type='unix'><source mode='bind' path='{place}'/></serial>"
+    domain = qemu.define(document().replace("<tpm ", f"{serial}<tpm "))
     answers = bus.begin(domain, f"{NAME}.Domain", "Start", "a{sv}", {})
     bus.wait(emulators, "the making of the TPM")
     qemu.do(domain, "Destroy")
     bus.wait(lambda: answers, "the answer")
     assert isinstance(answers[0], BusError) and answers[0].name.endswith(".Cancelled"), answers
     equal(emulators(), [])
+    assert not os.path.lexists(place)
+    bus.begin(domain, f"{NAME}.Domain", "Start", "a{sv}", {})
+    bus.wait(emulators, "the making of the TPM")
+    making = emulators()
+    qemu.kill_driver()
+    for pid in making:
+        wait_for_end(pid)
+    equal(qemu.state(domain), "shutoff")
     qemu.do(domain, "Start", paused=True)  # it is made anew
     off(domain)
     undefine(domain)
 
 
-run([it_begins_and_ends_with_its_guest, its_keys_go_only_when_that_is_said, a_transient_domains_goes_with_its_run_but_where_its_document_keeps_it, it_outlives_the_driver, a_guest_whose_emulator_has_ended_is_not_reset, it_is_saved_and_restored_with_its_guest, what_its_document_says_is_done, a_secret_encrypts_what_it_keeps, what_somebody_has_put_there_is_not_followed, a_start_that_is_given_up_leaves_nobody])
+run([it_begins_and_ends_with_its_guest, its_keys_go_only_when_that_is_said, a_transient_domains_goes_with_its_run_but_where_its_document_keeps_it, it_outlives_the_driver, a_guest_whose_emulator_has_ended_is_not_reset, it_is_saved_and_restored_with_its_guest, what_is_restored_where_there_was_no_tpm_is_not_made_anew, what_its_document_says_is_done, a_secret_encrypts_what_it_keeps, what_somebody_has_put_there_is_not_followed, a_start_that_is_given_up_leaves_nobody])

@@ -450,7 +450,7 @@ static bool build_and_launch(Guest *guest, GPtrArray *files, GError **error) {
         guest->line = command_line_build(&context, files, error);
         if (guest->line)
                 nodes_remember(guest, guest->line);
-        guest_keep_sockets(guest, files, guest->line ? guest->line->paths : NULL);
+        guest_keep_sockets(guest, NULL, guest->line ? guest->line->paths : NULL);
         return guest->line && guest_check_line(guest, guest->line, guest->document, error) && launch(guest, error);
 }
 
@@ -465,6 +465,7 @@ static void on_start_files(Guest *guest, GPtrArray *files, const GError *error) 
                 guest_finish(guest, error);
                 return;
         }
+        guest_keep_sockets(guest, files, NULL);
         guest_capabilities_recall(guest, files);
         guest_tpm_prepare(guest, files, on_start_tpm);
 }

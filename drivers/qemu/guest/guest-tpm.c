@@ -67,7 +67,6 @@ uid_t guest_tpm_user(const Guest *guest) {
 static void tell_ready(Guest *guest, const GError *error) {
         struct GuestTpm *tpm = guest->tpm;
         g_autoptr(GPtrArray) files = g_steal_pointer(&tpm->files);
-        tpm->timeout = sd_event_source_disable_unref(tpm->timeout);
         tpm->ready(guest, files, error);
 }
 
@@ -182,6 +181,7 @@ static void on_setup_ended(void *data, int status) {
         g_autoptr(GError) error = g_steal_pointer(&tpm->failure);
         g_autofree char *said = last_words(guest);
         g_clear_pointer(&tpm->process, process_free);
+        tpm->timeout = sd_event_source_disable_unref(tpm->timeout);
         if (tpm->ended) {
                 tpm->ended(guest, tpm->error);
                 return;
@@ -255,9 +255,11 @@ void guest_tpm_prepare(Guest *guest, GPtrArray *files, TpmReady done) {
                          xml_is(file->element->parent, "backend"))
                         tpm->secret = file;
         }
-        /* What is loaded brings the TPM's state with it. */
+        /* What is loaded brings the TPM's state with it, which no later start makes anew. */
         bool is_loaded = start_restoring_fd(guest->operation) >= 0,
              has_banks = is_2(tpm) && xml_child(tpm->file->element, "active_pcr_banks");
+        if (is_loaded)
+                tpm_folder_finish(tpm->file->path);
         if (is_loaded || (!tpm->file->missing && !has_banks))
                 go_on(guest, NULL);
         else if (!start_setup(guest, &error))

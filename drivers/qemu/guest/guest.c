@@ -160,7 +160,7 @@ static void on_removed(void *data, const GError *error) {
 }
 
 void guest_keep_sockets(Guest *guest, const GPtrArray *files, const GPtrArray *paths) {
-        for (guint i = 0; i < files->len; i++) {
+        for (guint i = 0; files && i < files->len; i++) {
                 const File *file = files->pdata[i];
                 if (file->socket)
                         g_ptr_array_add(guest->sockets, unix_socket_copy(file->socket));

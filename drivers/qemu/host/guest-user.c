@@ -1,11 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "qemu/host/guest-user.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "errors.h"
+
+/* How often what is left of a user is looked for: what is ended meanwhile may have started something. */
+#define END_ROUNDS 16
 
 /* By the kernel's own count: what a file says of who has ended is not asked. getpriority(2) may return -1 without a failure. */
 static bool has_processes(uid_t uid) {
@@ -39,10 +49,43 @@ bool guest_user_is_one(uint64_t uid) {
         return uid >= GUEST_USER_FIRST && uid < (uint64_t) GUEST_USER_FIRST + GUEST_USERS_MAX;
 }
 
-/* Nobody takes it while a process has it, whatever is written down. */
+/* Each process that the driver starts leads a session: one of another's, whose leader has ended, was started by that. */
+static bool is_left_over(int proc, const char *number, uid_t uid) {
+        struct stat info;
+        pid_t pid = atoi(number), leader = getsid(pid);
+        return fstatat(proc, number, &info, AT_SYMLINK_NOFOLLOW) == 0 && info.st_uid == uid && leader > 0 && leader != pid &&
+               kill(leader, 0) < 0 && errno == ESRCH;
+}
+
+/* By a descriptor, as its number may be another's by then. */
+static bool end_left_over(int proc, const char *number, uid_t uid) {
+        if (!is_left_over(proc, number, uid))
+                return false;
+        g_autofd int pidfd = (int) syscall(SYS_pidfd_open, atoi(number), 0);
+        return pidfd >= 0 && is_left_over(proc, number, uid) && syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0) == 0;
+}
+
+/* A driver that was killed may have left what its helpers had started: it would keep the user for good. A QEMU that nobody knows
+ * of leads its own session, and runs on. */
+static void end_left_overs(uid_t uid) {
+        bool found = has_processes(uid);
+        for (unsigned round = 0; found && round < END_ROUNDS; round++) {
+                DIR *proc = opendir("/proc");
+                found = false;
+                for (const struct dirent *entry; proc && (entry = readdir(proc));)
+                        if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9')
+                                found |= end_left_over(dirfd(proc), entry->d_name, uid);
+                if (proc)
+                        closedir(proc);
+        }
+}
+
+/* Its domain does not run. Nobody takes it while a process has it, whatever is written down. */
 static bool give_back(const char *name, const char *note) {
-        (void) name;
+        guint64 uid = 0;
         (void) note;
+        if (g_ascii_string_to_unsigned(name, 10, 0, UINT32_MAX, &uid, NULL) && guest_user_is_one(uid))
+                end_left_overs((uid_t) uid);
         return true;
 }
 
