@@ -240,21 +240,31 @@ def what_somebody_has_put_there_is_not_followed():
     undefine(domain)
 
 
+def hold_the_making():
+    """Stops the emulator by which the keys of a new TPM are made, so that they are not ready before the test goes on."""
+    def held():
+        found = emulators()
+        for pid in found:
+            os.kill(pid, signal.SIGSTOP)
+        return found
+    bus.wait(held, "the making of the TPM")
+    return emulators()
+
+
 def a_start_that_is_given_up_leaves_nobody():
     """While a new TPM is made: Destroy, and a driver that is killed."""
     place = f"{ROOT}/serial-of-sealed"
     serial = f"<serial type='unix'><source mode='bind' path='{place}'/></serial>"
     domain = qemu.define(document().replace("<tpm ", f"{serial}<tpm "))
     answers = bus.begin(domain, f"{NAME}.Domain", "Start", "a{sv}", {})
-    bus.wait(emulators, "the making of the TPM")
+    hold_the_making()
     qemu.do(domain, "Destroy")
     bus.wait(lambda: answers, "the answer")
     assert isinstance(answers[0], BusError) and answers[0].name.endswith(".Cancelled"), answers
     equal(emulators(), [])
     assert not os.path.lexists(place)
     bus.begin(domain, f"{NAME}.Domain", "Start", "a{sv}", {})
-    bus.wait(emulators, "the making of the TPM")
-    making = emulators()
+    making = hold_the_making()
     qemu.kill_driver()
     for pid in making:
         wait_for_end(pid)

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -49,19 +50,30 @@ bool guest_user_is_one(uint64_t uid) {
         return uid >= GUEST_USER_FIRST && uid < (uint64_t) GUEST_USER_FIRST + GUEST_USERS_MAX;
 }
 
+static int open_process(pid_t pid) {
+        return (int) syscall(SYS_pidfd_open, pid, 0);
+}
+
+/* Also one that nobody has waited for yet. */
+static bool has_ended(pid_t pid) {
+        g_autofd int pidfd = open_process(pid);
+        struct pollfd poll_for = { .fd = pidfd, .events = POLLIN };
+        return pidfd < 0 ? errno == ESRCH : poll(&poll_for, 1, 0) > 0;
+}
+
 /* Each process that the driver starts leads a session: one of another's, whose leader has ended, was started by that. */
 static bool is_left_over(int proc, const char *number, uid_t uid) {
         struct stat info;
         pid_t pid = atoi(number), leader = getsid(pid);
         return fstatat(proc, number, &info, AT_SYMLINK_NOFOLLOW) == 0 && info.st_uid == uid && leader > 0 && leader != pid &&
-               kill(leader, 0) < 0 && errno == ESRCH;
+               has_ended(leader);
 }
 
 /* By a descriptor, as its number may be another's by then. */
 static bool end_left_over(int proc, const char *number, uid_t uid) {
         if (!is_left_over(proc, number, uid))
                 return false;
-        g_autofd int pidfd = (int) syscall(SYS_pidfd_open, atoi(number), 0);
+        g_autofd int pidfd = open_process(atoi(number));
         return pidfd >= 0 && is_left_over(proc, number, uid) && syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0) == 0;
 }
 
