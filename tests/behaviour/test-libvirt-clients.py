@@ -3,7 +3,7 @@
 """Other clients of libvirt's than virsh, unmodified, on virtbus: each is left out where it is not installed.
 
 Usage (below tests/with-bus): test-libvirt-clients.py qemu. Debian has them as libsys-virt-perl, gir1.2-libvirt-gobject-1.0, virtinst,
-virt-viewer (with xvfb) and resource-agents.
+virt-viewer (with xvfb), virt-manager (with xvfb, at-spi2-core and python3-pyatspi), libvirt-dbus and resource-agents.
 """
 
 import os
@@ -12,11 +12,10 @@ import shutil
 import subprocess
 import time
 
-from libvirt_rig import ENVIRONMENT, URI, hypervisor, virsh, write
+from libvirt_rig import ENVIRONMENT, SOCKET, URI, hypervisor, virsh, write
 from rig import DEADLINE, ROOT, Skip, contains, run
 
 AGENT = "/usr/lib/ocf/resource.d/heartbeat/VirtualDomain"
-DISPLAY = ":77"
 
 
 def ask(*words, timeout=3 * DEADLINE, **variables):
@@ -91,16 +90,31 @@ def virt_install_makes_a_machine_that_runs():
         virsh("undefine", "uefi", "--nvram")
 
 
+def start_display():
+    """A display that nobody sees, and what its programs need to know."""
+    server = subprocess.Popen(["Xvfb", "-displayfd", "1"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    number = server.stdout.readline().strip()  # of one that is free, when it is ready
+    assert number, "there is no display"
+    return server, {**ENVIRONMENT, "DISPLAY": f":{number}", "GSETTINGS_BACKEND": "memory", "XDG_CACHE_HOME": os.path.join(ROOT, "cache")}
+
+
+def end(process):
+    process.terminate()
+    process.wait()
+
+
+def start_session_bus():
+    bus = subprocess.Popen(["dbus-daemon", "--session", "--nofork", "--print-address"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    return bus, bus.stdout.readline().strip()
+
+
 def virt_viewer_shows_a_display():
     need("virt-viewer", "--version")
     need("Xvfb", "-help")
     virsh("create", write("viewed.xml", hypervisor.document("viewed", "<graphics type='vnc' port='-1'/><video><model type='vga'/></video>")))
-    server = subprocess.Popen(["Xvfb", DISPLAY], stderr=subprocess.DEVNULL)
+    server, environment = start_display()
+    environment["NO_AT_BRIDGE"] = "1"
     deadline = time.monotonic() + DEADLINE
-    while not os.path.exists(f"/tmp/.X11-unix/X{DISPLAY[1:]}"):
-        assert time.monotonic() < deadline and server.poll() is None, "there is no display"
-        select.select([], [], [], 0.05)
-    environment = {**ENVIRONMENT, "DISPLAY": DISPLAY, "NO_AT_BRIDGE": "1", "GSETTINGS_BACKEND": "memory", "XDG_CACHE_HOME": os.path.join(ROOT, "cache")}
     with subprocess.Popen(["virt-viewer", "--connect", URI, "--attach", "--debug", "viewed"], env=environment, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True) as viewer:
         said = ""
@@ -112,8 +126,109 @@ def virt_viewer_shows_a_display():
         viewer.terminate()
     contains(said, "desktop resize")
     virsh("destroy", "viewed")
-    server.terminate()
-    server.wait()
+    end(server)
+
+
+HANDS = """
+import pyatspi, select, sys, time
+
+def look(node, role, name):
+    # A window may go while it is looked through.
+    try:
+        if node.getRoleName() == role and node.name == name and node.getState().contains(pyatspi.STATE_SENSITIVE):
+            return node
+        return next(filter(None, (look(child, role, name) for child in node if child)), None)
+    except Exception:
+        return None
+
+def find(role, name):
+    # What is on the screen and can be used.
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        found = look(pyatspi.Registry.getDesktop(0), role, name)
+        if found:
+            return found
+        select.select([], [], [], 0.05)
+    sys.exit(f"there is no {role} {name!r}")
+
+verb, role, name = sys.argv[1:]
+node = find(role, name.replace("/", "\\n"))
+if verb == "press":
+    node.queryAction().doAction(0)
+"""
+
+
+def virt_manager_lists_starts_and_ends_machines():
+    need("virt-manager", "--version")
+    need("Xvfb", "-help")
+    need("/usr/bin/python3", "-c", "import pyatspi")
+    for name in ("managed", "other"):
+        virsh("define", write("managed.xml", hypervisor.document(name, "<graphics type='vnc' port='-1'/><video><model type='vga'/></video>")))
+    server, environment = start_display()
+    session, address = start_session_bus()
+    environment |= {"DBUS_SESSION_BUS_ADDRESS": address, "GTK_MODULES": "gail:atk-bridge", "XDG_RUNTIME_DIR": os.path.join(ROOT, "runtime")}
+    os.makedirs(environment["XDG_RUNTIME_DIR"], 0o700, exist_ok=True)
+
+    def hands(*steps):
+        for step in steps:  # each by a process of its own, which keeps nothing of what it has seen
+            ask("/usr/bin/python3", "-c", HANDS, *step.split("|"), **environment)
+    with open(os.path.join(ROOT, "virt-manager.log"), "w", encoding="utf-8") as log:
+        manager = subprocess.Popen(["virt-manager", "--connect", URI, "--no-fork", "--debug"], env=environment, stdout=log, stderr=log)
+    hands("see|table cell|managed/Shutoff", "see|table cell|other/Shutoff")
+    # What is changed elsewhere is shown, and what is pressed is done.
+    virsh("start", "managed")
+    hands("see|table cell|managed/Running")
+    virsh("suspend", "managed")
+    hands("see|table cell|managed/Paused")
+    virsh("destroy", "managed")
+    hands("see|table cell|managed/Shutoff")
+    end(manager)
+    with open(os.path.join(ROOT, "virt-manager.log"), "a", encoding="utf-8") as log:
+        manager = subprocess.Popen(["virt-manager", "--connect", URI, "--no-fork", "--debug", "--show-domain-editor", "managed"], env=environment, stdout=log, stderr=log)
+    hands("see|table cell|Video VGA", "press|push button|Run", "press|toggle button|Pause")
+    contains(virsh("domstate", "managed"), "paused")
+    hands("press|menu item|Resume", "press|menu item|Force Off", "press|push button|Yes", "see|push button|Run")
+    contains(virsh("domstate", "managed"), "shut off")
+    for process in (manager, session, server):
+        end(process)
+    for name in ("managed", "other"):
+        virsh("undefine", name)
+
+
+def libvirts_own_service_on_the_bus_serves_its_clients():
+    """As Cockpit's page uses it. It knows no other socket of libvirt's than that of the machine, which this test puts its own in the place of."""
+    if not shutil.which("libvirt-dbus") or os.geteuid() != 0 or not os.path.isdir("/run/libvirt"):
+        raise Skip("libvirt-dbus cannot be run")
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", "/run/libvirt"], check=True)  # in the mount namespace of this test
+    os.symlink(SOCKET, "/run/libvirt/libvirt-sock")
+    session, address = start_session_bus()
+    service = subprocess.Popen(["libvirt-dbus", "--session"], env={**ENVIRONMENT, "DBUS_SESSION_BUS_ADDRESS": address}, stderr=subprocess.DEVNULL)
+    ask("gdbus", "wait", "--address", address, "--timeout", str(DEADLINE), "org.libvirt")
+    virsh("define", write("bussed.xml", hypervisor.document("bussed")))
+    connection = ("/org/libvirt/QEMU", "org.libvirt.Connect")
+
+    def call(path, interface, member, *arguments):
+        return ask("busctl", f"--address={address}", "call", "org.libvirt", path, interface, member, *arguments).strip()
+    domain = call(*connection, "DomainLookupByName", "s", "bussed").split('"')[1]
+    contains(call(*connection, "ListDomains", "u", "0"), domain)
+    with subprocess.Popen(["gdbus", "monitor", "--address", address, "--dest", "org.libvirt"], stdout=subprocess.PIPE, text=True) as events:
+        contains(events.stdout.readline(), "Monitoring")
+        events.stdout.readline()
+        call(domain, "org.libvirt.Domain", "Create", "u", "0")
+        while "DomainEvent" not in (line := events.stdout.readline()) or domain not in line:
+            assert line, "no event was told"
+        events.terminate()
+    assert call(domain, "org.libvirt.Domain", "GetState", "u", "0") == "(ii) 1 1"
+    contains(call(domain, "org.freedesktop.DBus.Properties", "GetAll", "s", "org.libvirt.Domain"), '"Active" v b true', '"Persistent" v b true')
+    contains(call(domain, "org.libvirt.Domain", "GetXMLDesc", "u", "0"), "<name>bussed</name>")
+    contains(call(domain, "org.libvirt.Domain", "GetStats", "uu", "0", "0"), '"cpu.time"')
+    contains(call(*connection, "GetAllDomainStats", "uu", "0", "0"), '"bussed"')
+    contains(call(*connection, "GetDomainCapabilities", "ssssu", "", "", "", "", "0"), "<domainCapabilities>")
+    call(domain, "org.libvirt.Domain", "Destroy", "u", "0")
+    call(domain, "org.libvirt.Domain", "Undefine", "u", "0")
+    assert domain not in call(*connection, "ListDomains", "u", "0")
+    for process in (service, session):
+        end(process)
 
 
 def the_resource_agent_of_pacemaker_starts_and_stops_a_domain():
@@ -136,6 +251,8 @@ TESTS = [
     the_library_for_gobject_starts_and_ends_a_domain,
     virt_install_makes_a_machine_that_runs,
     virt_viewer_shows_a_display,
+    virt_manager_lists_starts_and_ends_machines,
+    libvirts_own_service_on_the_bus_serves_its_clients,
     the_resource_agent_of_pacemaker_starts_and_stops_a_domain,
 ]
 
