@@ -93,6 +93,19 @@ def restore(_domain):
     return bus.begin(hypervisor.path, f"{NAME}.Connection", "RestoreDomain", "sa{sv}", f"{WORK}/restored.save", {})
 
 
+def snapshot(domain, **options):
+    return begin(domain, "CreateSnapshot", "sa{sv}", "<domainsnapshot/>", variants(options))
+
+
+def its_snapshot(domain):
+    """Its only snapshot, which is there."""
+    return next(path for path, interfaces in bus.objects(domain).items() if f"{NAME}.Snapshot" in interfaces)
+
+
+def snapshot_do(domain, member):
+    return bus.begin(its_snapshot(domain), f"{NAME}.Snapshot", member, "a{sv}", {})
+
+
 def live(**options):
     return variants({"live": True, **options})
 
@@ -143,6 +156,11 @@ if REAL:
         "copy": Work(lambda d: image_job(d, 8, "Copy", "ss", f"{WORK}/copy.img", "raw", pivot=True), "paused", ("paused",), devices=disk("vdi"), job=True),
         "keys": Work(lambda d: begin(d, "SendKeys", "asa{sv}", ["a"], {}), "paused", ("paused",)),
     }
+    WORKS |= {
+        "snapshot": Work(snapshot, "running", ("running",), devices=layered("vdj")),
+        "revert": Work(lambda d: snapshot_do(d, "Revert"), "kept", ("paused",), devices=layered("vdl")),
+        "delete of a snapshot": Work(lambda d: snapshot_do(d, "Delete"), "kept", ("paused",), devices=layered("vdm"), again=False),
+    }
     del WORKS["destroy"]  # the kernel does it
 else:
     WORKS |= {
@@ -151,6 +169,8 @@ else:
     del WORKS["media"], WORKS["size of a disk"]  # which it does at once
 
 
+# Those of whose QEMU something is asked.
+ACTIVE = ("running", "paused", "kept")
 # What a hypervisor is asked for some time only, and a call answered without it then.
 GIVEN_UP = ("statistics",)
 
@@ -203,6 +223,9 @@ def made(name, work):
         job = begin(domain, "ManagedSave", "a{sv}", {}) if work.before == "saved" else begin(domain, "Save", "sa{sv}", f"{WORK}/restored.save", {})
         bus.wait(lambda: job, "the job")
         assert bus.wait_signal(job[0][0], "Completed")[0]
+    if work.before == "kept":
+        answers = snapshot(domain)
+        bus.wait(lambda: answers, "the snapshot")
     if emulator:
         slow(name.replace(" ", "-"), silent=["query-chardev", "query-status"])
     return domain
@@ -214,7 +237,7 @@ def hold(domains):
         for operation in {work.operation for work in WORKS.values() if work.operation}:
             delay(operation, HOUR)
         return []
-    held = [os.pidfd_open(hypervisor.pid_of(domain)) for name, domain in domains.items() if WORKS[name].before in ("running", "paused")]
+    held = [os.pidfd_open(hypervisor.pid_of(domain)) for name, domain in domains.items() if WORKS[name].before in ACTIVE]
     for process in held:
         signal.pidfd_send_signal(process, signal.SIGSTOP)
     return held
@@ -244,7 +267,7 @@ def whoever_waits_is_told_cancelled():
     bus.signals.clear()
     answers = {name: WORKS[name].call(domain) for name, domain in domains.items()}
     # Others wait for their turn.
-    behind = {name: begin(domain, "Reset") for name, domain in domains.items() if WORKS[name].before in ("running", "paused") and name != "destroy"}
+    behind = {name: begin(domain, "Reset") for name, domain in domains.items() if WORKS[name].before in ACTIVE and name != "destroy"}
     reach_driver()
     for name in ("start", "start of what was saved", "restore"):
         bus.wait_state(domains[name], "starting")
@@ -263,7 +286,7 @@ def whoever_waits_is_told_cancelled():
 def while_it_finds_what_runs_again():
     """Nothing answers yet: all are looked for when it is told to end again."""
     reach_driver()
-    answers = {name: begin(domain, "Suspend") for name, domain in state["domains"].items() if REAL and WORKS[name].before in ("running", "paused")}
+    answers = {name: begin(domain, "Suspend") for name, domain in state["domains"].items() if REAL and WORKS[name].before in ACTIVE}
     reach_driver()
     end_driver()
     bus.wait(lambda: all(answers.values()), "answers to what waits")
@@ -292,7 +315,7 @@ def what_is_known_afterwards_is_true():
     for domain in state["domains"].values():
         if bus.get(domain, "Domain", "Active"):
             hypervisor.do(domain, "Destroy")
-        hypervisor.do(domain, "Undefine", managed_save=True)
+        hypervisor.do(domain, "Undefine", managed_save=True, snapshots=True)
 
 
 def what_is_answered_has_been_done():
