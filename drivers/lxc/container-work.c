@@ -123,7 +123,7 @@ void container_work_remove(Container *container, void (*done)(void *container)) 
         work->container = container;
         work->removed = done;
         container->n_working++;
-        worker_run(container->domain->connection->worker, remove_group, on_removed, work);
+        worker_undo(container->domain->connection->worker, remove_group, on_removed, work);
 }
 
 static void take_back(void *data, GError **error) {
@@ -145,7 +145,7 @@ void container_work_take_back(Connection *connection, const char *uuid, const ch
         work->uuid = g_strdup(uuid);
         work->claim = g_strdup(claim);
         work->former = g_strdup(former);
-        worker_run(connection->worker, take_back, on_done, work);
+        worker_undo(connection->worker, take_back, on_done, work);
 }
 
 /* While it runs */

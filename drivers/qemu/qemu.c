@@ -308,7 +308,7 @@ static void on_folder_removed(void *folder, const GError *error) {
 static void delete_tpm(Connection *connection, const char *uuid) {
         char *folder = tpm_folder_put_aside(connection, uuid);
         if (folder)
-                worker_run(connection->worker, remove_folder, on_folder_removed, folder);
+                worker_undo(connection->worker, remove_folder, on_folder_removed, folder);
 }
 
 static bool find_user(Host *host, GError **error) {

@@ -9,7 +9,7 @@ import shutil
 import signal
 import sys
 
-from rig import NAME, ROOT, Bus, BusError, Hypervisor, contains, expect, run, variants
+from rig import NAME, ROOT, Bus, BusError, Ends, Hypervisor, contains, expect, run, variants
 
 if os.geteuid() != 0:
     print("1..0 # SKIP needs root: a user for each emulator")
@@ -25,6 +25,7 @@ STATE = f"{FOLDER}/tpm2-00.permall"
 
 bus = Bus()
 qemu = Hypervisor(bus, "qemu")
+ends = Ends(bus, "QEMU")
 
 
 def equal(one, other):
@@ -252,7 +253,7 @@ def hold_the_making():
 
 
 def a_start_that_is_given_up_leaves_nobody():
-    """While a new TPM is made: Destroy, and a driver that is killed."""
+    """While a new TPM is made: Destroy, and a driver that is told to end, or is killed."""
     place = f"{ROOT}/serial-of-sealed"
     serial = f"<serial type='unix'><source mode='bind' path='{place}'/></serial>"
     domain = qemu.define(document().replace("<tpm ", f"{serial}<tpm "))
@@ -263,12 +264,18 @@ def a_start_that_is_given_up_leaves_nobody():
     assert isinstance(answers[0], BusError) and answers[0].name.endswith(".Cancelled"), answers
     equal(emulators(), [])
     assert not os.path.lexists(place)
-    bus.begin(domain, f"{NAME}.Domain", "Start", "a{sv}", {})
-    making = hold_the_making()
-    qemu.kill_driver()
-    for pid in making:
-        wait_for_end(pid)
-    equal(qemu.state(domain), "shutoff")
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        answers = bus.begin(domain, f"{NAME}.Domain", "Start", "a{sv}", {})
+        making, pid = hold_the_making(), bus.driver("QEMU")
+        qemu.kill_driver(number=number)
+        if number == signal.SIGTERM:
+            ends.well(pid)
+            bus.wait(lambda: answers, "the answer")
+            assert isinstance(answers[0], BusError) and answers[0].name.endswith(".Cancelled"), answers
+            assert not os.path.lexists(place)
+        for pid in making:
+            wait_for_end(pid)
+        equal(qemu.state(domain), "shutoff")
     qemu.do(domain, "Start", paused=True)  # it is made anew
     off(domain)
     undefine(domain)

@@ -119,7 +119,7 @@ static struct Returning *returning_new(Guest *guest, const char *alias, const GE
 void guest_return_things(Guest *guest, const char *alias, const GError *error, ThingsReturned done) {
         Connection *connection = guest->domain->connection;
         if (claims_any(connection, guest->domain->uuid))
-                worker_run(connection->worker, return_in_worker, on_returned, returning_new(guest, alias, error, done));
+                worker_undo(connection->worker, return_in_worker, on_returned, returning_new(guest, alias, error, done));
         else
                 done(guest, alias, error);
 }
@@ -135,7 +135,7 @@ void guest_return_everything(Guest *guest, const GError *error, ThingsReturned d
         returning->tpm = guest_tpm_folder(guest, &returning->tpm_gone);
         returning->sockets = g_steal_pointer(&guest->sockets);
         guest->sockets = g_ptr_array_new_with_free_func((GDestroyNotify) unix_socket_free);
-        worker_run(connection->worker, return_in_worker, on_returned, returning);
+        worker_undo(connection->worker, return_in_worker, on_returned, returning);
 }
 
 /* Sockets */
@@ -176,7 +176,7 @@ void guest_remove_sockets(Guest *guest, guint from, const char *path) {
         for (guint i = guest->sockets->len; i-- > from;)
                 if (!path || strcmp(((UnixSocket *) guest->sockets->pdata[i])->path, path) == 0)
                         g_ptr_array_add(removal->sockets, g_ptr_array_steal_index(guest->sockets, i));
-        worker_run(connection->worker, remove_in_worker, on_removed, removal);
+        worker_undo(connection->worker, remove_in_worker, on_removed, removal);
 }
 
 struct Connecting {
