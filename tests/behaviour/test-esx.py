@@ -13,6 +13,7 @@ import contextlib
 import functools
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -20,7 +21,7 @@ import time
 from esx_rig import PASSWORD, USER, Simulator
 from face_rig import virsh_on
 from gi.repository import GLib
-from rig import DEADLINE, NAME, ROOT, Bus, BusError, Skip, User, contains, denied, expect, memory_of, polkit_rules, run, variants
+from rig import DEADLINE, NAME, ROOT, Bus, BusError, Ends, Skip, User, contains, denied, expect, memory_of, polkit_rules, run, variants
 
 MANAGER, CONNECTION, DOMAIN = f"{NAME}.Manager", f"{NAME}.Connection", f"{NAME}.Domain"
 SEEN = 2  # seconds within which a change that somebody else makes is signalled
@@ -533,6 +534,33 @@ def a_driver_that_was_killed_connects_again_by_itself():
         do(domain(connection, "ha-host_VM0"), "Reset")
 
 
+def a_driver_that_is_told_to_end_cancels_what_waits_and_ends_well():
+    """While hosts answer nothing: what is asked of them, what is to be opened, what is to be closed, what waits behind it."""
+    with another(machines=3) as server, another() as unopened, opened(server) as connection:
+        ends = Ends(bus, "ESX")
+        bus.kill_driver("ESX")  # the next one is begun by the script that tells
+        bus.wait(lambda: reached(connection), "the connection to come back")
+        machines = sorted(domains(connection).values())
+        server.stop()
+        unopened.stop()
+        answers = {"Suspend": bus.begin(machines[0], DOMAIN, "Suspend", ""), "Destroy": bus.begin(machines[1], DOMAIN, "Destroy", "a{sv}", {}),
+                   "behind": bus.begin(machines[0], DOMAIN, "Reset", ""), "GetXML": bus.begin(machines[2], DOMAIN, "GetXML", "a{sv}", {}),
+                   "DefineDomain": bus.begin(connection, CONNECTION, "DefineDomain", "sa{sv}", document("cancelled"), {}),
+                   "statistics": bus.begin(connection, CONNECTION, "GetDomainStats", "aoasa{sv}", [], [], {}),
+                   "OpenConnection": bus.begin("/org/virtbus1", MANAGER, "OpenConnection", "sa{sv}", unopened.uri(), variants({"username": USER, "password": PASSWORD}))}
+        time.sleep(0.2)  # some are with the host by then, and others wait: either will do
+        pid = bus.driver("ESX")
+        bus.kill_driver("ESX", pid, number=signal.SIGTERM)
+        ends.well(pid)
+        bus.wait(lambda: all(answers.values()), "all answers")
+        for name, answer in answers.items():
+            assert name in ("GetXML", "statistics") or (isinstance(answer[0], BusError) and answer[0].name.endswith(".Cancelled")), (name, answer)
+        server.stop(False)
+        unopened.stop(False)
+        bus.wait(lambda: reached(connection), "the connection to come back")
+        assert len(domains(connection)) == 3 and all(state(path) in ("running", "paused", "shutoff") for path in domains(connection).values())
+
+
 # Others
 
 
@@ -615,6 +643,7 @@ if __name__ == "__main__":
         one_that_is_frozen_holds_up_nobody_else,
         one_that_was_restarted_is_connected_to_again_and_shows_what_it_has,
         a_driver_that_was_killed_connects_again_by_itself,
+        a_driver_that_is_told_to_end_cancels_what_waits_and_ends_well,
         documents_are_translated_without_a_host,
         virtbusctl_opens_it,
         libvirts_clients_find_it,
