@@ -44,9 +44,8 @@
 #include "qemu/host/guest-user.h"
 #include "qemu/host/runtime.h"
 #include "qemu/host/tpm-folder.h"
+#include "qemu/host/user-record.h"
 #include "qemu/monitor/capabilities-xml.h"
-
-#define QEMU_USER "virtbus-qemu"
 
 /* What is done with a guest that runs; told in this order. */
 static const GuestModule *const modules[] = {
@@ -325,15 +324,23 @@ static bool find_user(Host *host, GError **error) {
         return true;
 }
 
+/* Their names are found where this driver is the system's; another has them beside its folder. */
+static bool find_guest_users(const Connection *connection, GError **error) {
+        g_autofree char *beside = g_path_get_dirname(connection->runtime_directory),
+                        *records = g_str_has_prefix(connection->runtime_directory, "/run/")
+                                                   ? g_strdup(USER_RECORDS)
+                                                   : g_build_filename(beside, "userdb", NULL);
+        return guest_users_open(&host_of(connection)->users, g_getenv("VIRTBUS_GUEST_USERS"), records, error);
+}
+
 static bool open_host(Connection *connection, GError **error) {
         Host *host = g_new0(Host, 1);
         connection->data = host;
         host->monitors = g_build_filename(connection->runtime_directory, "monitors", NULL);
         host->n_nodes = count_nodes();
-        host->next_user = g_random_int_range(0, GUEST_USERS_MAX);
         host->uid = geteuid();
         host->gid = getegid();
-        if (connection->privileged && !find_user(host, error))
+        if (connection->privileged && (!find_user(host, error) || !find_guest_users(connection, error)))
                 return false;
         const ProcessSetup template = { .uid = host->uid,
                                         .gid = host->gid,
@@ -369,6 +376,7 @@ static void close_host(Connection *connection) {
                 guest_logs_free(host->logs);
         g_strfreev((char **) host->helpers.paths);
         g_free((char *) host->helpers.root);
+        guest_users_close(&host->users);
         g_free(host->monitors);
         g_free(host);
 }

@@ -16,7 +16,7 @@ import socket
 import subprocess
 import tempfile
 
-from rig import NAME, ROOT, Bus, Hypervisor, Skip, contains, expect, run, variants
+from rig import BUILD, NAME, ROOT, Bus, Hypervisor, Skip, contains, expect, run, variants
 
 bus = Bus()
 qemu = Hypervisor(bus, "qemu")
@@ -66,6 +66,63 @@ def what_is_in_force_is_told():
     qemu.do(plain, "Destroy")
     assert isolation(plain) == {}
     ended(plain)
+
+
+def a_guests_user_has_a_name_while_it_has_a_guest():
+    names = f"{ROOT}/qemu/run/userdb"
+    before = sorted(os.listdir(names)) if os.path.isdir(names) else []
+    domain = qemu.define(qemu.document("named"))
+    qemu.do(domain, "Start", paused=True)
+    uid = isolation(domain)["user"]
+    assert sorted(set(os.listdir(names)) - set(before)) == [f"{uid}.group", f"{uid}.user", f"virtbus-{uid}.group", f"virtbus-{uid}.user"], os.listdir(names)
+    if os.path.exists("/lib/x86_64-linux-gnu/libnss_systemd.so.2"):
+        looks = (f"mkdir -p /run/userdb && mount --bind {names} /run/userdb && getent -s systemd passwd {uid} && getent -s systemd passwd virtbus-{uid} && "
+                 f"getent -s systemd group {uid} && getent -s systemd group virtbus-{uid}")
+        said = subprocess.run(["unshare", "--mount", "sh", "-c", looks], capture_output=True, text=True, check=False)
+        user, group = f"virtbus-{uid}:x:{uid}:{uid}:Guest of domain {bus.get(domain, 'Domain', 'UUID')}:/:/usr/sbin/nologin\n", f"virtbus-{uid}:x:{uid}:\n"
+        assert said.stdout.replace(":!*:", ":x:").replace(":*:", ":x:") == user * 2 + group * 2, said
+    # A driver that comes later takes it away too.
+    qemu.kill_driver(after=lambda: os.kill(qemu_pid, 9) if (qemu_pid := qemu.pid_of(domain)) else None)
+    bus.wait_state(domain, "shutoff")
+    bus.wait(lambda: (sorted(os.listdir(names)) if os.path.isdir(names) else []) == before, "the end of its name")
+    qemu.do(domain, "Undefine")
+
+
+def the_range_of_users_is_an_administrators_choice():
+    service = f"{ROOT}/services/{NAME}.Driver.QEMU.service"
+    with open(service, encoding="utf-8") as file:
+        text = file.read()
+
+    def choose(users):
+        with open(service, "w", encoding="utf-8") as file:
+            file.write(re.sub(r"(?m)^Exec=", f"Exec=/usr/bin/env VIRTBUS_GUEST_USERS={users} ", text))
+        bus.call("/org/freedesktop/DBus", "org.freedesktop.DBus", "ReloadConfig", destination="org.freedesktop.DBus")
+    domains = [qemu.define(qemu.document(f"chosen{number}")) for number in range(3)]
+    qemu.do(domains[0], "Start", paused=True)
+    earlier = isolation(domains[0])
+    choose("3000000000-3000000001")
+    qemu.kill_driver()
+    bus.wait_state(domains[0], "paused")
+    bus.wait(lambda: isolation(domains[0]) == earlier, "a guest of the earlier range")
+    for domain in domains:
+        if domain != domains[0]:
+            qemu.do(domain, "Start", paused=True)
+    assert sorted(isolation(domain)["user"] for domain in domains[1:]) == [3000000000, 3000000001]
+    qemu.do(domains[0], "Destroy")
+    contains(expect("ResourceBusy", qemu.do, domains[0], "Start", paused=True), "3000000000 to 3000000001", "VIRTBUS_GUEST_USERS")
+    qemu.do(domains[1], "Destroy")
+    qemu.do(domains[0], "Start", paused=True)
+    for users, words in (("1000-2000", "65536 to 4294967293"), ("many", "FIRST-LAST"), ("3000000001-3000000000", "FIRST-LAST")):
+        said = subprocess.run([f"{BUILD}/drivers/virtbus-qemu", f"--root={ROOT}/another"], env={**os.environ, "VIRTBUS_GUEST_USERS": users}, capture_output=True, text=True, check=False)
+        assert said.returncode == 1, said
+        contains(said.stderr, "VIRTBUS_GUEST_USERS", users, words)
+    with open(service, "w", encoding="utf-8") as file:
+        file.write(text)
+    bus.call("/org/freedesktop/DBus", "org.freedesktop.DBus", "ReloadConfig", destination="org.freedesktop.DBus")
+    qemu.kill_driver()
+    bus.wait(lambda: qemu.state(domains[0]) == "paused", "the driver of the usual range")
+    for domain in domains:
+        ended(domain)
 
 
 def the_network_is_kept_where_the_document_needs_it():
@@ -266,5 +323,5 @@ def a_program_in_the_place_of_qemu_reaches_no_other_guest_and_nothing_of_the_hos
 
 
 SHOWN = [what_the_document_names_is_shown_and_nothing_beside_it, what_is_plugged_is_shown_and_nothing_beside_it]
-run(SHOWN if os.geteuid() != 0 else [what_is_in_force_is_told, the_network_is_kept_where_the_document_needs_it, a_label_of_type_none_leaves_a_guest_unconfined,
+run(SHOWN if os.geteuid() != 0 else [what_is_in_force_is_told, a_guests_user_has_a_name_while_it_has_a_guest, the_range_of_users_is_an_administrators_choice, the_network_is_kept_where_the_document_needs_it, a_label_of_type_none_leaves_a_guest_unconfined,
                                      *SHOWN, a_program_in_the_place_of_qemu_reaches_no_other_guest_and_nothing_of_the_host])

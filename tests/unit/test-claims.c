@@ -197,28 +197,77 @@ static void test_a_user_that_anything_is_left_of_has_no_other_guest(Fixture *fix
         const Connection *connection = &fixture->connection;
         const unsigned last = GUEST_USERS_MAX - 1;
         g_autoptr(GError) error = NULL;
-        unsigned next = last;
+        GuestUsers users = { .first = GUEST_USER_FIRST, .n = GUEST_USERS_MAX, .next = last };
         (void) unused;
         if (geteuid() != 0) {
                 g_test_skip("only root has other users");
                 return;
         }
         pid_t left = leave_process(GUEST_USER_FIRST + last), other = leave_process(GUEST_USER_FIRST + 1);
-        g_assert_cmpuint(guest_user_take(connection, &next, ONE, &error), ==, GUEST_USER_FIRST);
-        next = last;
-        g_assert_cmpuint(guest_user_take(connection, &next, TWO, &error), ==, GUEST_USER_FIRST + 2);
-        g_assert_cmpuint(next, ==, 3);
+        g_assert_cmpuint(guest_user_take(connection, &users, ONE, &error), ==, GUEST_USER_FIRST);
+        users.next = last;
+        g_assert_cmpuint(guest_user_take(connection, &users, TWO, &error), ==, GUEST_USER_FIRST + 2);
+        g_assert_cmpuint(users.next, ==, 3);
         claims_give_back(connection, ONE, NULL); /* its guest has ended, and a process of it has not */
         pid_t first = leave_process(GUEST_USER_FIRST);
-        next = last;
-        g_assert_cmpuint(guest_user_take(connection, &next, ONE, &error), ==, GUEST_USER_FIRST + 3);
+        users.next = last;
+        g_assert_cmpuint(guest_user_take(connection, &users, ONE, &error), ==, GUEST_USER_FIRST + 3);
         for (const pid_t *pid = (const pid_t[]){ left, other, first, 0 }; *pid; pid++) {
                 kill(*pid, SIGKILL);
                 g_assert_cmpint(waitpid(*pid, NULL, 0), ==, *pid);
         }
-        next = last;
-        g_assert_cmpuint(guest_user_take(connection, &next, THREE, &error), ==, GUEST_USER_FIRST + last);
+        users.next = last;
+        g_assert_cmpuint(guest_user_take(connection, &users, THREE, &error), ==, GUEST_USER_FIRST + last);
         g_assert_no_error(error);
+}
+
+static void test_a_range_of_users_is_numbers_that_are_nobodys(Fixture *fixture, gconstpointer unused) {
+        static const char *const wrong[] = { "1",
+                                             "x-y",
+                                             "0-65536",
+                                             "1000-2000",
+                                             "65536-65536",
+                                             "65537-65536",
+                                             "70000-4294967294",
+                                             "70000-99999999999",
+                                             "-5-70000",
+                                             "70000-80000-90000",
+                                             "70000 80000",
+                                             "70000-80000 ",
+                                             "65536-4294967295",
+                                             "0x11170-80000" };
+        GuestUsers users;
+        (void) unused;
+        for (size_t i = 0; i < G_N_ELEMENTS(wrong); i++) {
+                g_autoptr(GError) error = NULL;
+                g_assert_false(guest_users_open(&users, wrong[i], NULL, &error));
+                g_assert_error(error, VIRTBUS_ERROR, VIRTBUS_ERROR_INVALID_ARGUMENT);
+                g_assert_nonnull(strstr(error->message, "VIRTBUS_GUEST_USERS"));
+        }
+        g_assert_true(guest_users_open(&users, "", NULL, NULL));
+        g_assert_cmpuint(users.first, ==, GUEST_USER_FIRST);
+        g_assert_cmpuint(users.n, ==, GUEST_USERS_MAX);
+        g_assert_true(guest_users_open(&users, "4294967292-4294967293", NULL, NULL));
+        g_assert_cmpuint(users.n, ==, 2);
+        g_assert_cmpuint(users.next, <, 2);
+        if (geteuid() != 0)
+                return;
+        /* All of them have guests. */
+        static const char *const uuids[] = { ONE, TWO };
+        g_autofree char *records = g_build_filename(fixture->claims, "..", "userdb", NULL);
+        g_autoptr(GError) error = NULL;
+        users.records = records;
+        for (unsigned i = 0; i < 2; i++)
+                g_assert_cmpuint(guest_user_take(&fixture->connection, &users, uuids[i], &error), >=, users.first);
+        g_assert_cmpuint(folder_count(records), ==, 8);
+        g_assert_cmpuint(guest_user_take(&fixture->connection, &users, THREE, &error), ==, 0);
+        g_assert_error(error, VIRTBUS_ERROR, VIRTBUS_ERROR_RESOURCE_BUSY);
+        g_assert_nonnull(strstr(error->message, "4294967292 to 4294967293"));
+        claims_give_back(&fixture->connection, ONE, NULL);
+        g_assert_cmpuint(folder_count(records), ==, 4);
+        claims_give_back(&fixture->connection, TWO, NULL);
+        g_assert_cmpuint(folder_count(records), ==, 0);
+        g_rmdir(records);
 }
 
 #define GROUPS "/sys/fs/cgroup"
@@ -297,6 +346,7 @@ int main(int argc, char *argv[]) {
         ADD("without-a-folder-nothing-is-held", test_without_a_folder_nothing_is_held);
         ADD("threads-take-each-thing-once", test_threads_take_each_thing_once);
         ADD("a-user-that-anything-is-left-of-has-no-other-guest", test_a_user_that_anything_is_left_of_has_no_other_guest);
+        ADD("a-range-of-users-is-numbers-that-are-nobodys", test_a_range_of_users_is_numbers_that_are_nobodys);
         ADD("a-group-goes-with-what-is-left-in-it", test_a_group_goes_with_what_is_left_in_it);
         return g_test_run();
 }

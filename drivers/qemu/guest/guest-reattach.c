@@ -70,7 +70,7 @@ void guest_save(const Domain *domain, xmlNode *saved) {
                 xml_add(saved, "capabilities", capabilities_text(guest->capabilities));
         else if (!guest->is_alien)
                 xml_set_attribute(saved, "capabilities", "unknown");
-        if (guest_user_is_one(guest->uid)) {
+        if (guest_user_may_be(guest->uid)) {
                 g_autofree char *user = g_strdup_printf("%u", guest->uid);
                 xml_set_attribute(saved, "user", user);
         }

@@ -53,7 +53,7 @@ bool guest_tpm_begin(Guest *guest, const xmlDoc *document, GError **error) {
                                          .gid = guest->gid };
         if (!connection->privileged)
                 return true;
-        guest->tpm->uid = guest_user_take(connection, &host_of(connection)->next_user, guest->domain->uuid, error);
+        guest->tpm->uid = guest_user_take(connection, &host_of(connection)->users, guest->domain->uuid, error);
         guest->tpm->gid = (gid_t) guest->tpm->uid;
         return guest->tpm->uid > 0;
 }

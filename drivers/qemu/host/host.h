@@ -5,8 +5,11 @@
 
 #include "base/confine.h"
 #include "domain/connection.h"
+#include "qemu/host/guest-user.h"
 #include "qemu/monitor/capabilities-cache.h"
 
+/* The user whose groups guests are in, and as whom QEMUs without a guest run. */
+#define QEMU_USER "virtbus-qemu"
 #define GROUPS_MAX 64
 
 /* Beside a monitor's socket: the process of its QEMU, when that began, and the domain's name. */
@@ -20,7 +23,7 @@ typedef struct Host {
         size_t n_groups;
         Confinement helpers;     /* what QEMUs without a guest are kept from: what this host lets the driver have of it */
         bool isolation_required; /* a guest has all namespaces of it, or does not start */
-        unsigned next_user;      /* of the guests': guest-user.h */
+        GuestUsers users;        /* of the guests */
         size_t n_nodes;          /* NUMA */
         CapabilitiesCache *capabilities;
         struct GuestLogs *logs;
