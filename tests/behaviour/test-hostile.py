@@ -286,7 +286,7 @@ def gone(domain):
     except BusError as error:  # it has ended by itself
         assert error.name.endswith(".OperationInvalid"), error
     try:
-        qemu.do(domain, "Undefine", managed_save=True)
+        qemu.do(domain, "Undefine", managed_save=True, snapshots=True)
     except BusError as error:
         raise AssertionError(f"{domain}: {error}") from None
 
@@ -989,6 +989,19 @@ def text_of_a_document_stays_within_its_option():
         contains(native, "127.0.0.1,,")
 
 
+IMAGE_JOBS = {"Commit": ("ssa{sv}", "", ""), "Pull": ("sa{sv}", ""), "Copy": ("ssa{sv}", f"{WORK}/copied.img", "raw")}
+
+
+def layered(path):
+    """A disk of two images, which are new."""
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", f"{path}.base", "1M"], check=True)
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", f"{path}.base", "-F", "qcow2", f"{path}.top"], check=True)
+    if os.path.exists(f"{WORK}/copied.img"):
+        os.unlink(f"{WORK}/copied.img")
+    return (f"<disk type='file'><driver name='qemu' type='qcow2'/><source file='{path}.top'/><backingStore type='file'><format type='qcow2'/><source file='{path}.base'/>"
+            "<backingStore/></backingStore><target dev='vda' bus='virtio'/></disk>")
+
+
 @the_same_driver
 def whatever_a_qemu_tells_the_driver_lives_on():
     """Operations on a guest whose QEMU lies at random: each ends, well or not, and another guest is as it was."""
@@ -1003,14 +1016,16 @@ def whatever_a_qemu_tells_the_driver_lives_on():
         file.truncate(1 << 20)
     for turn in range(seed, seed + rounds):
         chance = random.Random(turn)
-        domain = lying(f"liar{turn}", seed=turn, rate=chance.choice([0.02, 0.1, 0.3]), devices=DEVICES.format(WORK))
+        layers = layered(f"{WORK}/layers") if turn % 2 else None
+        domain = lying(f"liar{turn}", seed=turn, rate=chance.choice([0.02, 0.1, 0.3]), devices=layers + DEVICES.split("</disk>")[1] if layers else DEVICES.format(WORK))
         try:
             qemu.do(domain, "Start", paused=chance.random() < 0.3)
         except BusError:
             pass
         for _ in range(8):
             answers = []
-            what = chance.choice(["Suspend", "Resume", "Reset", "attach", "detach", "media", "save", "dump", "memory", "stats", "shutdown", "console", "cpus", "find"])
+            what = chance.choice(["Suspend", "Resume", "Reset", "attach", "detach", "media", "save", "dump", "memory", "stats", "shutdown", "console", "screenshot", "peek",
+                                  *(["snapshot", "snapshot", "Revert", "Delete", "Commit", "Pull", "Copy"] if layers else [])])
             if what in ("Suspend", "Resume", "Reset"):
                 answers.append(bus.begin(domain, f"{NAME}.Domain", what, ""))
             elif what == "attach":
@@ -1034,6 +1049,16 @@ def whatever_a_qemu_tells_the_driver_lives_on():
                 answers.append(bus.begin(domain, f"{NAME}.Domain", "Shutdown", "a{sv}", {}))
             elif what == "console":
                 answers.append(bus.begin(f"{domain}/device/serial0", f"{NAME}.Device.Console", "Open", "a{sv}", {}))
+            elif what == "screenshot":
+                answers.append(bus.begin(domain, f"{NAME}.Domain", "Screenshot", "ua{sv}", 0, {}))
+            elif what == "peek":
+                answers.append(bus.begin(domain, f"{NAME}.Domain", "PeekMemory", "tta{sv}", 0, 16, {}))
+            elif what == "snapshot":
+                answers.append(bus.begin(domain, f"{NAME}.Domain", "CreateSnapshot", "sa{sv}", "<domainsnapshot/>", {}))
+            elif what in ("Revert", "Delete"):
+                answers += [bus.begin(path, f"{NAME}.Snapshot", what, "a{sv}", {}) for path, interfaces in bus.objects(domain).items() if f"{NAME}.Snapshot" in interfaces][:1]
+            elif what in IMAGE_JOBS:
+                answers.append(bus.begin(f"{domain}/device/virtio_2ddisk0", f"{NAME}.Device.Disk.Image", what, *IMAGE_JOBS[what], variants({"pivot": True} if what != "Pull" else {})))
             bus.wait(lambda: all(answers), f"an answer to {what} of round {turn}")
         assert qemu.state(other) == "paused"
         qemu.do(other, "Resume")

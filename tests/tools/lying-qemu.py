@@ -27,6 +27,7 @@ import sys
 
 REAL = "/usr/bin/qemu-system-x86_64"
 NAMES = ["virtio-disk0", "net0", "serial0", "channel0", "ide0-0-0", "", "vcpu1", "dimm0", "charserial0", "x" * 300]
+JOBS = ["virtio-disk0", "x"]  # and those that it was told to begin
 VALUES = [None, True, False, 0, -1, 2 ** 63 - 1, -2 ** 63, 1.5, "", "x", "\u00fc" * 700, [], {}, [[]], [None], {"a": {}}, "completed", "running", "char",
           "/machine/peripheral/x", "pty:/dev/pts/0", ["x"] * 50]
 EVENTS = {
@@ -39,7 +40,11 @@ EVENTS = {
     "DEVICE_DELETED": {"device": NAMES, "path": ["/machine/peripheral/x"]},
     "DEVICE_UNPLUG_GUEST_ERROR": {"device": NAMES, "path": ["/x"]}, "MEM_UNPLUG_ERROR": {"device": NAMES, "msg": ["x"]},
     "ACPI_DEVICE_OST": {"info": [{"device": "virtio-disk0", "source": 3, "status": 1}, {"device": "net0", "source": 259, "status": -1}, []]},
-    "VSERPORT_CHANGE": {"id": NAMES, "open": [True, False, 1, "x"]}, "JOB_STATUS_CHANGE": {"id": NAMES, "status": ["null", "concluded"]},
+    "VSERPORT_CHANGE": {"id": NAMES, "open": [True, False, 1, "x"]}, "JOB_STATUS_CHANGE": {"id": JOBS, "status": ["null", "concluded", "ready", "pending", "aborting"]},
+    "BLOCK_JOB_READY": {"device": JOBS, "type": ["mirror", "commit"], "len": [0, 2 ** 62], "offset": [0, -1], "speed": [0]},
+    "BLOCK_JOB_COMPLETED": {"device": JOBS, "type": ["stream", "x"], "len": [0], "offset": [2 ** 62], "error": ["x"]},
+    "BLOCK_JOB_CANCELLED": {"device": JOBS, "type": ["mirror"]}, "BLOCK_JOB_ERROR": {"device": JOBS, "operation": ["write"], "action": ["report"]},
+    "BLOCK_JOB_PENDING": {"id": JOBS, "type": ["commit"]}, "BLOCK_WRITE_THRESHOLD": {"node-name": ["x", "virtio-disk0-0-format"], "amount-exceeded": [-1]},
     "DEVICE_TRAY_MOVED": {"id": NAMES, "tray-open": [True]}, "RTC_CHANGE": {"offset": [5]}, "NIC_RX_FILTER_CHANGED": {"name": NAMES},
 }
 
@@ -131,6 +136,7 @@ class Liar:
         except (ValueError, KeyError):
             return True
         self.has_run |= value["execute"] == "cont"
+        JOBS.extend(filter(None, [value.get("arguments", {}).get("job-id")]))
         return value["execute"] not in (self.lies.get("cut"), self.greeting and self.lies.get("cut_later"))
 
     def refusal(self, line):
