@@ -204,20 +204,20 @@ static void test_a_user_that_anything_is_left_of_has_no_other_guest(Fixture *fix
                 return;
         }
         pid_t left = leave_process(GUEST_USER_FIRST + last), other = leave_process(GUEST_USER_FIRST + 1);
-        g_assert_cmpuint(guest_user_take(connection, &users, ONE, &error), ==, GUEST_USER_FIRST);
+        g_assert_cmpuint(guest_user_take(connection, &users, ONE, "", &error), ==, GUEST_USER_FIRST);
         users.next = last;
-        g_assert_cmpuint(guest_user_take(connection, &users, TWO, &error), ==, GUEST_USER_FIRST + 2);
+        g_assert_cmpuint(guest_user_take(connection, &users, TWO, "", &error), ==, GUEST_USER_FIRST + 2);
         g_assert_cmpuint(users.next, ==, 3);
         claims_give_back(connection, ONE, NULL); /* its guest has ended, and a process of it has not */
         pid_t first = leave_process(GUEST_USER_FIRST);
         users.next = last;
-        g_assert_cmpuint(guest_user_take(connection, &users, ONE, &error), ==, GUEST_USER_FIRST + 3);
+        g_assert_cmpuint(guest_user_take(connection, &users, ONE, "", &error), ==, GUEST_USER_FIRST + 3);
         for (const pid_t *pid = (const pid_t[]){ left, other, first, 0 }; *pid; pid++) {
                 kill(*pid, SIGKILL);
                 g_assert_cmpint(waitpid(*pid, NULL, 0), ==, *pid);
         }
         users.next = last;
-        g_assert_cmpuint(guest_user_take(connection, &users, THREE, &error), ==, GUEST_USER_FIRST + last);
+        g_assert_cmpuint(guest_user_take(connection, &users, THREE, "", &error), ==, GUEST_USER_FIRST + last);
         g_assert_no_error(error);
 }
 
@@ -258,9 +258,9 @@ static void test_a_range_of_users_is_numbers_that_are_nobodys(Fixture *fixture, 
         g_autoptr(GError) error = NULL;
         users.records = records;
         for (unsigned i = 0; i < 2; i++)
-                g_assert_cmpuint(guest_user_take(&fixture->connection, &users, uuids[i], &error), >=, users.first);
+                g_assert_cmpuint(guest_user_take(&fixture->connection, &users, uuids[i], "", &error), >=, users.first);
         g_assert_cmpuint(folder_count(records), ==, 8);
-        g_assert_cmpuint(guest_user_take(&fixture->connection, &users, THREE, &error), ==, 0);
+        g_assert_cmpuint(guest_user_take(&fixture->connection, &users, THREE, "", &error), ==, 0);
         g_assert_error(error, VIRTBUS_ERROR, VIRTBUS_ERROR_RESOURCE_BUSY);
         g_assert_nonnull(strstr(error->message, "4294967292 to 4294967293"));
         claims_give_back(&fixture->connection, ONE, NULL);

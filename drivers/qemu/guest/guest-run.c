@@ -484,7 +484,7 @@ static bool take_user(Guest *guest, GError **error) {
         const Connection *connection = guest->domain->connection;
         if (!connection->privileged)
                 return true;
-        guest->uid = guest_user_take(connection, &host_of(connection)->users, guest->domain->uuid, error);
+        guest->uid = guest_user_take(connection, &host_of(connection)->users, guest->domain->uuid, "", error);
         guest->gid = (gid_t) guest->uid;
         return guest->uid > 0;
 }

@@ -10,23 +10,19 @@
 #include "domain/operations/start.h"
 #include "log.h"
 #include "qemu/command/files-plan.h"
-#include "qemu/guest/guest-log.h"
-#include "qemu/host/guest-user.h"
+#include "qemu/guest/helper.h"
 #include "qemu/host/tpm-folder.h"
 
 /* By which a secret encrypts what it keeps. */
 #define CIPHER "aes-256-cbc"
 
 struct GuestTpm {
-        Process *process; /* the emulator's, or what makes a new TPM; NULL: it has ended, or has not begun */
-        bool has_ended;   /* by itself, while its QEMU ran */
-        bool survives;    /* a domain that goes with its run: persistent_state */
-        uid_t uid;        /* whom it runs as */
-        gid_t gid;
+        Helper helper;      /* the emulator, or what makes a new TPM */
+        bool has_ended;     /* by itself, while its QEMU ran */
+        bool survives;      /* a domain that goes with its run: persistent_state */
         GPtrArray *files;   /* while it is made */
         const File *secret; /* of those, by which its state is encrypted; or NULL */
         File *file;         /* of those, its own */
-        off_t log_start;    /* of what it says while it is made */
         GError *failure;    /* why that is given up */
         sd_event_source *timeout;
         TpmReady ready;
@@ -43,23 +39,17 @@ static xmlNode *find_emulator(const xmlDoc *document) {
 }
 
 bool guest_tpm_begin(Guest *guest, const xmlDoc *document, GError **error) {
-        const Connection *connection = guest->domain->connection;
         const xmlNode *backend = find_emulator(document);
         if (!backend)
                 return true;
         guest->tpm = g_new0(struct GuestTpm, 1);
-        *guest->tpm = (struct GuestTpm){ .survives = xml_attribute_is(backend, "persistent_state", "yes"),
-                                         .uid = guest->uid,
-                                         .gid = guest->gid };
-        if (!connection->privileged)
-                return true;
-        guest->tpm->uid = guest_user_take(connection, &host_of(connection)->users, guest->domain->uuid, error);
-        guest->tpm->gid = (gid_t) guest->tpm->uid;
-        return guest->tpm->uid > 0;
+        *guest->tpm = (struct GuestTpm){ .helper = helper_of(guest),
+                                         .survives = xml_attribute_is(backend, "persistent_state", "yes") };
+        return helper_take_user(&guest->tpm->helper, "", error);
 }
 
 uid_t guest_tpm_user(const Guest *guest) {
-        return guest->tpm ? guest->tpm->uid : guest->uid;
+        return guest->tpm ? guest->tpm->helper.uid : guest->uid;
 }
 
 /* Making */
@@ -70,13 +60,8 @@ static void tell_ready(Guest *guest, const GError *error) {
         tpm->ready(guest, files, error);
 }
 
-static char *last_words(const Guest *guest) {
-        g_autofree char *path = guest_log_path(guest->domain->connection, guest->domain->uuid);
-        return guest_log_tail(path, guest->tpm->log_start);
-}
-
-static void on_ended(void *data, int status);
-static void on_setup_ended(void *data, int status);
+static void on_ended(Helper *helper, int status);
+static void on_setup_ended(Helper *helper, int status);
 
 /* The value is read from its beginning by each program: by a description of its own. */
 static int open_secret(const struct GuestTpm *tpm) {
@@ -87,17 +72,13 @@ static int open_secret(const struct GuestTpm *tpm) {
 /* ARGUMENTS are added to: the secret, if there is one, and the end. SOCKET: the emulator's; -1 of what makes a new TPM. */
 static bool run(Guest *guest, GPtrArray *arguments, int socket, GError **error) {
         struct GuestTpm *tpm = guest->tpm;
-        const Host *host = host_of(guest->domain->connection);
         const bool is_setup = socket < 0;
-        g_autofree char *path = guest_log_path(guest->domain->connection, guest->domain->uuid),
-                        *folder = g_strdup(tpm->file->path), *home = g_strconcat("HOME=", folder, NULL);
-        char *const environment[] = { home, NULL };
-        g_autofd int log = guest_log_open(path), secret = tpm->secret ? open_secret(tpm) : -1;
+        g_autofd int log = helper_open_log(&tpm->helper, error), secret = tpm->secret ? open_secret(tpm) : -1;
         g_autoptr(GArray) fds = g_array_new(FALSE, FALSE, sizeof(int));
-        if (log < 0 || (tpm->secret && secret < 0))
-                return virtbus_error_set_errno(error, log < 0 ? -log : errno, "%s cannot be started",
-                                               (char *) arguments->pdata[0]);
-        tpm->log_start = lseek(log, 0, SEEK_END);
+        if (log < 0)
+                return false;
+        if (tpm->secret && secret < 0)
+                return virtbus_error_set_errno(error, errno, "%s cannot be started", (char *) arguments->pdata[0]);
         if (secret >= 0) {
                 g_array_append_val(fds, secret);
                 g_ptr_array_add(arguments, g_strdup(is_setup ? "--cipher" : "--key"));
@@ -116,32 +97,11 @@ static bool run(Guest *guest, GPtrArray *arguments, int socket, GError **error) 
         }
         if (!is_setup)
                 g_array_append_val(fds, socket);
-        g_ptr_array_add(arguments, NULL);
-        GPtrArray *paths = g_ptr_array_new_with_free_func(g_free);
-        g_ptr_array_add(paths, g_strdup(folder));
-        Confinement confinement = host->helpers;
-        confinement.paths = NULL; /* what QEMUs are shown besides is not for it */
-        confinement = confine_for(&confinement, arguments->pdata[0], paths);
-        confinement.temporary = is_setup;
-        const ProcessSetup setup = { .arguments = (char *const *) arguments->pdata,
-                                     .environment = environment,
-                                     .fds = (const int *) (void *) fds->data,
-                                     .n_fds = fds->len,
-                                     .log = log,
-                                     .uid = tpm->uid,
-                                     .gid = tpm->gid,
-                                     .ends_with_us = is_setup,
-                                     .confinement = &confinement };
-        tpm->process = process_new(guest->domain->connection->event, &setup, is_setup ? on_setup_ended : on_ended, guest, error);
-        g_strfreev((char **) confinement.paths);
-        return tpm->process != NULL;
-}
-
-static GPtrArray *begin_arguments(const char *const *words) {
-        GPtrArray *arguments = g_ptr_array_new_with_free_func(g_free);
-        for (; *words; words++)
-                g_ptr_array_add(arguments, g_strdup(*words));
-        return arguments;
+        GPtrArray *paths = helper_arguments((const char *const[]){ tpm->file->path, NULL });
+        const HelperProgram program = {
+                .arguments = arguments, .home = tpm->file->path, .fds = fds, .log = log, .paths = paths, .is_maker = is_setup
+        };
+        return helper_run(&tpm->helper, &program, is_setup ? on_setup_ended : on_ended, error);
 }
 
 static bool is_2(const struct GuestTpm *tpm) {
@@ -158,8 +118,8 @@ static bool start_emulator(Guest *guest, GError **error) {
         tpm->file->fd = pair[0];
         g_autofree char *control = g_strdup_printf("type=unixio,clientfd=%d", theirs),
                         *state = g_strdup_printf("dir=%s,mode=0600", tpm->file->path);
-        g_autoptr(GPtrArray) arguments = begin_arguments((const char *const[]){ TPM_EMULATOR, "socket", "--ctrl", control,
-                                                                                "--tpmstate", state, "--terminate", NULL });
+        g_autoptr(GPtrArray) arguments = helper_arguments((const char *const[]){ TPM_EMULATOR, "socket", "--ctrl", control,
+                                                                                 "--tpmstate", state, "--terminate", NULL });
         if (is_2(tpm))
                 g_ptr_array_add(arguments, g_strdup("--tpm2"));
         return run(guest, arguments, theirs, error);
@@ -175,12 +135,11 @@ static void go_on(Guest *guest, const GError *failure) {
 }
 
 /* What makes a new TPM. The guest may have been told to end meanwhile. */
-static void on_setup_ended(void *data, int status) {
-        Guest *guest = data;
+static void on_setup_ended(Helper *helper, int status) {
+        Guest *guest = helper->guest;
         struct GuestTpm *tpm = guest->tpm;
         g_autoptr(GError) error = g_steal_pointer(&tpm->failure);
-        g_autofree char *said = last_words(guest);
-        g_clear_pointer(&tpm->process, process_free);
+        g_autofree char *said = helper_last_words(helper);
         tpm->timeout = sd_event_source_disable_unref(tpm->timeout);
         if (tpm->ended) {
                 tpm->ended(guest, tpm->error);
@@ -200,7 +159,7 @@ static int on_timeout(sd_event_source *source, uint64_t usec, void *data) {
         (void) usec;
         domain_fail(guest->domain, &guest->tpm->failure, VIRTBUS_ERROR_TIMEOUT, TPM_MAKER " has not ended within %d seconds",
                     (int) (TPM_SETUP_TIMEOUT / 1000000));
-        process_end(guest->tpm->process);
+        helper_end(&guest->tpm->helper);
         return 0;
 }
 
@@ -216,7 +175,7 @@ static char *banks_of(const xmlNode *backend) {
 static bool start_setup(Guest *guest, GError **error) {
         struct GuestTpm *tpm = guest->tpm;
         g_autofree char *config = g_build_filename(tpm->file->path, TPM_SETUP, NULL), *banks = banks_of(tpm->file->element);
-        g_autoptr(GPtrArray) arguments = begin_arguments(
+        g_autoptr(GPtrArray) arguments = helper_arguments(
                         (const char *const[]){ TPM_MAKER, "--tpm-state", tpm->file->path, "--config", config, NULL });
         static const char *const new_one[] = { "--createek",   "--create-ek-cert", "--create-platform-cert",
                                                "--lock-nvram", "--overwrite",      NULL };
@@ -234,7 +193,7 @@ static bool start_setup(Guest *guest, GError **error) {
                 return false;
         int r = sd_event_add_time_relative(guest->domain->connection->event, &tpm->timeout, CLOCK_MONOTONIC, TPM_SETUP_TIMEOUT, 0,
                                            on_timeout, guest);
-        process_go(tpm->process);
+        helper_go(&tpm->helper);
         return r >= 0 || virtbus_error_set_errno(error, -r, TPM_MAKER " cannot be watched");
 }
 
@@ -267,17 +226,16 @@ void guest_tpm_prepare(Guest *guest, GPtrArray *files, TpmReady done) {
 }
 
 void guest_tpm_go(const Guest *guest) {
-        if (guest->tpm && guest->tpm->process)
-                process_go(guest->tpm->process);
+        if (guest->tpm)
+                helper_go(&guest->tpm->helper);
 }
 
 /* Ending */
 
-static void on_ended(void *data, int status) {
-        Guest *guest = data;
+static void on_ended(Helper *helper, int status) {
+        Guest *guest = helper->guest;
         struct GuestTpm *tpm = guest->tpm;
         (void) status;
-        g_clear_pointer(&tpm->process, process_free);
         if (tpm->ended) {
                 tpm->ended(guest, tpm->error);
                 return;
@@ -292,13 +250,12 @@ static void on_ended(void *data, int status) {
 
 void guest_tpm_end(Guest *guest, const GError *error, void (*done)(Guest *guest, const GError *error)) {
         struct GuestTpm *tpm = guest->tpm;
-        if (!tpm || !tpm->process) {
+        if (!tpm || !helper_end(&tpm->helper)) { /* it ends with QEMU's connection, if that has come so far */
                 done(guest, error);
                 return;
         }
         tpm->ended = done;
         tpm->error = error ? g_error_copy(error) : NULL;
-        process_end(tpm->process); /* it ends with QEMU's connection, if that has come so far */
 }
 
 char *guest_tpm_folder(const Guest *guest, char **gone) {
@@ -324,35 +281,25 @@ static void save(const Guest *guest, xmlNode *saved) {
         if (!tpm)
                 return;
         xmlNode *element = xml_add(saved, "tpm", NULL);
-        xml_set_number(element, "user", tpm->uid);
         xml_set_attribute(element, "survives", tpm->survives ? "yes" : "no");
-        if (tpm->process) {
-                xml_set_number(element, "pid", (uint64_t) process_pid(tpm->process));
-                xml_set_number(element, "start-time", process_start_time(tpm->process));
-        }
+        helper_save(&tpm->helper, element);
 }
 
 static void load(Guest *guest, xmlNode *saved) {
         const xmlNode *element = xml_child(saved, "tpm");
-        uint64_t pid = 0, start_time = 0;
         if (!element)
                 return;
         struct GuestTpm *tpm = guest->tpm = g_new0(struct GuestTpm, 1);
-        *tpm = (struct GuestTpm){ .survives = xml_attribute_is(element, "survives", "yes"),
-                                  .uid = guest->uid,
-                                  .gid = guest->gid };
-        guest_user_load(element, &tpm->uid, &tpm->gid);
-        if (xml_number_attribute(element, "pid", 1, G_MAXINT32, &pid, NULL) &&
-            xml_number_attribute(element, "start-time", 0, UINT64_MAX, &start_time, NULL) && pid > 1 && start_time > 0)
-                tpm->process = process_find(guest->domain->connection->event, (pid_t) pid, start_time, on_ended, guest, NULL);
-        tpm->has_ended = !tpm->process;
+        *tpm = (struct GuestTpm){ .helper = helper_of(guest), .survives = xml_attribute_is(element, "survives", "yes") };
+        helper_load(&tpm->helper, element, on_ended);
+        tpm->has_ended = !tpm->helper.process;
 }
 
 static void forget(Guest *guest) {
         struct GuestTpm *tpm = g_steal_pointer(&guest->tpm);
         if (!tpm)
                 return;
-        g_clear_pointer(&tpm->process, process_free);
+        helper_forget(&tpm->helper);
         g_clear_pointer(&tpm->files, g_ptr_array_unref);
         sd_event_source_disable_unref(tpm->timeout);
         g_clear_error(&tpm->failure);

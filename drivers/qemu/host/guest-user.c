@@ -101,13 +101,13 @@ void guest_users_close(GuestUsers *users) {
 }
 
 /* From the one after the last on: a user that had a guest is the last one to get another. */
-uid_t guest_user_take(const Connection *connection, GuestUsers *users, const char *uuid, GError **error) {
+uid_t guest_user_take(const Connection *connection, GuestUsers *users, const char *uuid, const char *alias, GError **error) {
         for (unsigned n = 0; n < users->n; n++) {
                 g_autoptr(GError) failure = NULL;
                 uid_t uid = users->first + users->next;
                 g_autofree char *name = g_strdup_printf("%u", uid);
                 const Claim claim = {
-                        .kind = &guest_user_claims, .name = name, .uuid = uuid, .alias = "", .note = users->records
+                        .kind = &guest_user_claims, .name = name, .uuid = uuid, .alias = alias, .note = users->records
                 };
                 users->next = (users->next + 1) % users->n;
                 if (has_processes(uid))

@@ -34,8 +34,9 @@ typedef struct GuestUsers {
 bool guest_users_open(GuestUsers *users, const char *range, const char *records, GError **error);
 void guest_users_close(GuestUsers *users);
 
-/* Chooses a user that no process and no other guest has, for the domain of that UUID: 0 on failure. */
-uid_t guest_user_take(const Connection *connection, GuestUsers *users, const char *uuid, GError **error);
+/* Chooses a user that no process and no other guest has, for the domain of that UUID, and its device of that ALIAS, or
+ * "": 0 on failure. */
+uid_t guest_user_take(const Connection *connection, GuestUsers *users, const char *uuid, const char *alias, GError **error);
 
 /* Whether it may be of a range, of this driver's or of an earlier one's: what a status file says is not believed otherwise. */
 bool guest_user_may_be(uint64_t uid);
