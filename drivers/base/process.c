@@ -22,6 +22,9 @@
 
 #define EXIT_CANNOT_RUN 127
 
+/* How long a profile's name may be, in bytes. */
+#define PROFILE_NAME_MAX 255
+
 #ifndef PIDFD_SIGNAL_PROCESS_GROUP
 #define PIDFD_SIGNAL_PROCESS_GROUP (1U << 2) /* linux/pidfd.h, since Linux 6.9 */
 #endif
@@ -171,6 +174,27 @@ static bool give_up_root(const ProcessSetup *setup) {
                (!setup->capabilities || keep_capabilities(setup->capabilities));
 }
 
+/* By the kernel's file for that (apparmor(7), aa_change_onexec(2)); on kernels where SELinux or another module is the first one,
+ * the file that is AppArmor's alone. It holds for the next exec, also of a process that may gain no privileges: it loses some. */
+static bool enter_profile(const char *profile) {
+        static const char *const paths[] = { "/proc/self/attr/apparmor/exec", "/proc/self/attr/exec" };
+        char command[PROFILE_NAME_MAX + sizeof "exec "];
+        size_t length = strlen(profile);
+        if (length > PROFILE_NAME_MAX) {
+                errno = ENAMETOOLONG;
+                return false;
+        }
+        memcpy(command, "exec ", 5);
+        memcpy(command + 5, profile, length);
+        int fd = -1;
+        for (size_t i = 0; fd < 0 && i < G_N_ELEMENTS(paths); i++)
+                fd = open(paths[i], O_WRONLY | O_CLOEXEC);
+        bool fine = fd >= 0 && write(fd, command, length + 5) == (ssize_t) (length + 5);
+        if (fd >= 0)
+                close(fd);
+        return fine;
+}
+
 static void run_child(const ProcessSetup *setup, pid_t parent, int null, int gate) {
         const char *program = setup->arguments[0];
         sigset_t none;
@@ -189,6 +213,8 @@ static void run_child(const ProcessSetup *setup, pid_t parent, int null, int gat
         limit(program, RLIMIT_MEMLOCK, setup->locked_memory, "memory cannot be locked");
         limit(program, RLIMIT_FSIZE, setup->file_size, "the size of its files cannot be limited");
         limit(program, RLIMIT_CPU, setup->seconds, "its time cannot be limited");
+        if (setup->profile && !enter_profile(setup->profile))
+                fail_child(program, "it cannot run in its profile of AppArmor's, which apparmor_parser loads");
         if (setup->confinement)
                 check_confined(program, confine_enter(setup->confinement));
         if (geteuid() == 0 && !give_up_root(setup))
@@ -210,10 +236,11 @@ static void run_child(const ProcessSetup *setup, pid_t parent, int null, int gat
 
 /* Everything that the child looks at: it has no heap. */
 static Parcel *pack(const ProcessSetup *setup, char *const *environment, ProcessSetup **copy) {
-        size_t bytes = sizeof *setup + setup->n_fds * sizeof *setup->fds + setup->n_groups * sizeof *setup->groups, n_pieces = 3;
+        size_t bytes = sizeof *setup + setup->n_fds * sizeof *setup->fds + setup->n_groups * sizeof *setup->groups, n_pieces = 4;
         parcel_measure_strings(setup->arguments, &bytes, &n_pieces);
         parcel_measure_strings(environment, &bytes, &n_pieces);
         confine_measure(setup->confinement, &bytes, &n_pieces);
+        bytes += setup->profile ? strlen(setup->profile) + 1 : 0;
         Parcel *parcel = parcel_new(bytes, n_pieces);
         if (!parcel)
                 return NULL;
@@ -221,6 +248,8 @@ static Parcel *pack(const ProcessSetup *setup, char *const *environment, Process
         (*copy)->arguments = parcel_put_strings(parcel, setup->arguments);
         (*copy)->environment = parcel_put_strings(parcel, environment);
         (*copy)->confinement = confine_pack(parcel, setup->confinement);
+        if (setup->profile)
+                (*copy)->profile = parcel_put(parcel, setup->profile, strlen(setup->profile) + 1);
         (*copy)->fds = parcel_put(parcel, setup->fds, setup->n_fds * sizeof *setup->fds);
         (*copy)->groups = parcel_put(parcel, setup->groups, setup->n_groups * sizeof *setup->groups);
         return parcel;

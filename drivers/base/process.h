@@ -38,6 +38,7 @@ typedef struct ProcessSetup {
         bool may_gain_privileges;       /* by files that run as another user: what it runs is not ours to choose */
         bool ends_with_us;              /* it is killed where this program ends, as nobody would tell it to end then */
         const Confinement *confinement; /* what else it is kept from; or NULL */
+        const char *profile;            /* of AppArmor's, in which the program runs; or NULL */
         bool confined;                  /* opens nothing for writing, looks into no other process, and leaves no core */
 } ProcessSetup;
 

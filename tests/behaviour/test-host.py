@@ -517,8 +517,26 @@ def a_guest_that_runs_lets_go_of_what_is_the_hosts():
     end(domain)
 
 
+def a_profile_of_apparmors_is_entered():
+    label = "<seclabel type='static' model='apparmor'><label>virtbus-test</label></seclabel>"
+    domain = hypervisor.define(hypervisor.document("profiled", more=label))
+    contains(expect("HypervisorFailed", hypervisor.do, domain, "Start"), "AppArmor", "apparmor_parser")  # nobody has loaded it
+    if not os.listdir("/sys/kernel/security"):
+        shell("mount -t securityfs none /sys/kernel/security")
+    shell("echo 'profile virtbus-test flags=(attach_disconnected) { file, signal, unix, network, deny /etc/ssl/** r, }' | apparmor_parser --replace")
+    hypervisor.do(domain, "Start", paused=True)
+    assert read(f"/proc/{hypervisor.pid_of(domain)}/attr/current") == "virtbus-test (enforce)"
+    told = bus.get(domain, "Domain", "Isolation")
+    assert told["label"] == "virtbus-test" and told["root"], told
+    hypervisor.kill_driver()
+    bus.wait_state(domain, "paused")
+    assert bus.get(domain, "Domain", "Isolation") == told
+    hypervisor.do(domain, "Destroy")
+    hypervisor.do(domain, "Undefine")
+
+
 if __name__ == "__main__":
-    run([direct_interfaces_come_and_go_with_the_guest, a_direct_interface_can_be_plugged_and_outlives_the_driver, what_fails_leaves_no_interface,
+    run([a_profile_of_apparmors_is_entered, direct_interfaces_come_and_go_with_the_guest, a_direct_interface_can_be_plugged_and_outlives_the_driver, what_fails_leaves_no_interface,
          what_a_killed_driver_had_taken_for_no_guest_is_given_back, a_network_of_libvirts_is_its_bridge, the_bandwidth_of_interfaces_is_limited, a_usb_device_is_given_and_comes_back,
          a_pci_device_is_given_and_comes_back, limits_hold_without_systemd, threads_have_places_schedulers_and_quotas,
          memory_is_of_the_nodes_that_it_is_bound_to, kvms_processors_come_and_go, a_guest_that_runs_lets_go_of_what_is_the_hosts])

@@ -149,8 +149,55 @@ def a_label_of_type_none_leaves_a_guest_unconfined():
         assert told["root"] == confined and bool(told["namespaces"]) == confined and told["user"] >= 1879048192, (label, told)
         assert sees(domain, "/etc/passwd") != confined, label
         ended(domain)
-    for label in ("<seclabel type='static' model='dac' relabel='no'><label>+0:+0</label></seclabel>", "<seclabel type='static' model='selinux'><label>a:b:c:d</label></seclabel>"):
-        contains(expect("Unsupported", qemu.define, qemu.document("static", more=label)), "seclabel")
+
+
+LABEL = "<seclabel type='static' model='{}' relabel='{}'><label>{}</label></seclabel>"
+
+
+def a_user_of_the_documents_choosing_is_its_guests():
+    os.makedirs(f"{WORK}/labelled", mode=0o711)
+    with open(f"{WORK}/labelled/disk", "wb") as file:
+        file.truncate(1 << 20)
+    os.chmod(f"{WORK}/labelled/disk", 0o600)
+    devices = (f"<disk type='file'><driver name='qemu' type='raw'/><source file='{WORK}/labelled/disk'><seclabel model='dac' relabel='no'/></source><target dev='vda' bus='virtio'/></disk>"
+               "<serial type='pty'/><channel type='unix'><target type='virtio' name='org.example.a'/></channel>")
+    for label, uid, gid in (("+60123:+60124", 60123, 60124), ("60123:60124", 60123, 60124), ("+70000:+1", 70000, 1)):
+        domain = qemu.define(qemu.document("chooses", devices=devices, more=LABEL.format("dac", "yes", label)))
+        qemu.do(domain, "Start", paused=True)
+        told, status = isolation(domain), os.stat(f"/proc/{qemu.pid_of(domain)}")
+        assert (told["user"], told["group"], status.st_uid, status.st_gid) == (uid, gid, uid, gid), told
+        assert told["root"] and sorted(told["namespaces"]) == ["ipc", "mount", "network", "uts"], told
+        # Its image is opened for it: it is nobody else's by then.
+        assert (os.stat(f"{WORK}/labelled/disk").st_uid, os.stat(f"{WORK}/labelled/disk").st_mode & 0o777) == (0, 0o600)
+        qemu.kill_driver()
+        bus.wait_state(domain, "paused")
+        assert isolation(domain) == told
+        os.close(bus.call(f"{domain}/device/serial0", f"{NAME}.Device.Console", "Open", "a{sv}", {}))
+        ended(domain)
+    shutil.rmtree(f"{WORK}/labelled")
+
+
+def labels_that_cannot_be_in_force_are_refused_by_name():
+    for label, *words in ((LABEL.format("dac", "no", "+0:+0"), "'+0:+0'", "root"), (LABEL.format("dac", "no", "+0:+107"), "root"), (LABEL.format("dac", "no", "+107"), "'+107'"),
+                          (LABEL.format("dac", "no", "qemu:qemu"), "'qemu:qemu'", "numbers", "getent"), (LABEL.format("dac", "no", "+1:+2:+3"), "numbers"),
+                          (LABEL.format("dac", "no", "+4294967295:+1"), "numbers"), (LABEL.format("dac", "no", "-1:+1"), "numbers"),
+                          (LABEL.format("selinux", "no", "system_u:system_r:svirt_t:s0:c1,c2"), "leave it out"),
+                          ("<seclabel type='dynamic' model='apparmor' relabel='yes'><baselabel>mine</baselabel></seclabel>", "type='static'", "leave it out")):
+        contains(expect("Unsupported", qemu.define, qemu.document("refused", more=label)), "seclabel", *words)
+    contains(expect("InvalidXML", qemu.define, qemu.document("refused", more=LABEL.format("apparmor", "no", "x" * 300))), "profile")
+    image = "<disk type='file'><source file='/x'><seclabel relabel='yes'><label>a</label></seclabel></source><target dev='vda' bus='virtio'/></disk>"
+    contains(expect("Unsupported", qemu.define, qemu.document("refused", devices=image)), "seclabel", "image", "leave it out")
+
+
+def a_profile_of_apparmors_is_for_hosts_that_have_it():
+    """Where it is entered is test-host.py's."""
+    enabled = "/sys/module/apparmor/parameters/enabled"
+    if os.path.exists(enabled) and open(enabled, encoding="ascii").read() == "Y\n":
+        raise Skip("this host has it")
+    domain = qemu.define(qemu.document("profiled", more=LABEL.format("apparmor", "no", "virtbus-test")))
+    contains(expect("Unsupported", qemu.do, domain, "Start"), "'profiled'", "AppArmor", enabled, "leave <seclabel model='apparmor'> out")
+    assert qemu.state(domain) == "shutoff"
+    qemu.do(domain, "Undefine")
 
 
 def start(domain):
@@ -324,4 +371,6 @@ def a_program_in_the_place_of_qemu_reaches_no_other_guest_and_nothing_of_the_hos
 
 SHOWN = [what_the_document_names_is_shown_and_nothing_beside_it, what_is_plugged_is_shown_and_nothing_beside_it]
 run(SHOWN if os.geteuid() != 0 else [what_is_in_force_is_told, a_guests_user_has_a_name_while_it_has_a_guest, the_range_of_users_is_an_administrators_choice, the_network_is_kept_where_the_document_needs_it, a_label_of_type_none_leaves_a_guest_unconfined,
+                                     a_user_of_the_documents_choosing_is_its_guests, labels_that_cannot_be_in_force_are_refused_by_name,
+                                     a_profile_of_apparmors_is_for_hosts_that_have_it,
                                      *SHOWN, a_program_in_the_place_of_qemu_reaches_no_other_guest_and_nothing_of_the_host])

@@ -6,54 +6,12 @@
 #include "qemu/command/build-clock.h"
 #include "qemu/command/build-cpu.h"
 #include "qemu/command/build-features.h"
+#include "qemu/command/build-security.h"
 #include "qemu/command/build-system-information.h"
 #include "qemu/command/build-threads.h"
 #include "qemu/command/builder-read.h"
 #include "qemu/command/builder-write.h"
 #include "base/uuid.h"
-
-/* A label that libvirt would choose: with what it has chosen, where the document is a running guest's. */
-static bool says_nothing(const xmlNode *label, const char *type) {
-        return g_strcmp0(type, "none") == 0 ||
-               (g_strcmp0(type, "static") != 0 && !xml_child(label, "baselabel") && !xml_attribute_is(label, "relabel", "no") &&
-                (type || !xml_child(label, "label")));
-}
-
-/* Images are what the driver opens: their labels are never changed. */
-static bool is_left_alone(const xmlNode *label) {
-        return !xml_child(label, "label") && !xml_attribute_is(label, "relabel", "yes");
-}
-
-/* Security labels are of other confinements than this driver's. */
-static void build_security(Builder *builder) {
-        g_autoptr(GHashTable) models = g_hash_table_new(g_str_hash, g_str_equal);
-        for_each (builder, label, builder->root, "seclabel") {
-                const char *type = builder_choose(builder, label, "@type", "dynamic static none"),
-                           *model = builder_get(builder, label, "@model");
-                if (!g_hash_table_add(models, (void *) (model ? model : "")))
-                        builder_invalid(builder, label, "there is a label of model '%.32s' already", model ? model : "");
-                if (!says_nothing(label, type))
-                        builder_not_here(builder, label,
-                                         "a security label of the document's choosing: every guest has a user of its "
-                                         "own, in a sandbox; leave it out");
-                builder_know(builder, label, "@relabel label imagelabel baselabel");
-        }
-        for_each (builder, label, builder->root, "seclabel")
-                if (g_hash_table_size(models) > 1 && !builder_get(builder, label, "@model"))
-                        builder_invalid(builder, label,
-                                        "where there are multiple security labels, each needs its model, which is missing here");
-        builder_know(builder, builder->root, "seclabel");
-        for (xmlNode *device = xml_child(builder->devices, NULL); device; device = xml_next(device, NULL)) {
-                xmlNode *source = xml_child(device, "source"), *first = xml_child(source, "seclabel");
-                for (xmlNode *label = first; label; label = xml_next(label, "seclabel"))
-                        if (!is_left_alone(label))
-                                builder_not_here(builder, label, "a label of its own for an image: leave it out");
-                if (first && xml_next(first, "seclabel"))
-                        for (xmlNode *label = first; label; label = xml_next(label, "seclabel"))
-                                if (!xmlHasProp(label, (const xmlChar *) "model"))
-                                        builder_invalid(builder, label, "where there are several labels, each needs a model");
-        }
-}
 
 /* A binary runs its own architecture, and that of x86_64 what is older too. */
 static void check_emulator(Builder *builder, const xmlNode *type) {

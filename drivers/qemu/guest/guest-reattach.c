@@ -12,6 +12,7 @@
 #include "log.h"
 #include "qemu/guest/guest-end.h"
 #include "qemu/guest/guest-run.h"
+#include "qemu/guest/isolation.h"
 #include "qemu/guest/pid-file.h"
 #include "qemu/host/guest-user.h"
 #include "qemu/host/unix-socket.h"
@@ -122,7 +123,7 @@ void guest_reattach(Operation *operation, xmlNode *saved) {
         uint64_t pid = 0, start_time = 0;
         g_autofree char *timeout = xml_attribute(saved, "agent-timeout");
         guest->operation = operation;
-        guest_user_load(saved, &guest->uid, &guest->gid);
+        isolation_find_user(domain, saved, &guest->uid, &guest->gid);
         GUEST_EACH(guest, load, saved);
         if (timeout)
                 guest->agent_timeout = CLAMP(atoi(timeout), AGENT_WAIT_FOR_EVER, AGENT_TIMEOUT_MAX);

@@ -32,6 +32,7 @@
 #include "qemu/guest/threads.h"
 #include "qemu/host/guest-user.h"
 #include "qemu/host/runtime.h"
+#include "qemu/host/security-label.h"
 #include "qemu/host/unix-socket.h"
 
 /* How long a QEMU that has closed its monitor may take to end, in microseconds, before what waits for its events fails. */
@@ -404,8 +405,19 @@ static void on_placed(Guest *guest, const GError *error) {
                 set_live(guest);
 }
 
+/* What the document has chosen, where this host has it. */
+static bool find_profile(const Guest *guest, char **profile, GError **error) {
+        g_autoptr(GError) failure = NULL;
+        *profile = security_label_profile(guest->document);
+        return !*profile || security_check_profiles(&failure) ||
+               domain_fail(guest->domain, error, virtbus_error_code(failure), "%s", failure->message);
+}
+
 static bool launch(Guest *guest, GError **error) {
         Host *host = host_of(guest->domain->connection);
+        g_autofree char *profile = NULL;
+        if (!find_profile(guest, &profile, error))
+                return false;
         g_autofd int log = open_log(guest, error);
         if (log < 0)
                 return false;
@@ -423,7 +435,8 @@ static bool launch(Guest *guest, GError **error) {
                 .gid = guest->gid,
                 .groups = host->groups,
                 .n_groups = host->n_groups,
-                .confinement = isolation_begin(guest),
+                .confinement = isolation_begin(guest, profile),
+                .profile = profile,
                 .locked_memory = guest->line->locks_memory ? guest_lockable_memory(guest) : 0,
         };
         if (!guest_open_monitor(guest, error))
@@ -482,6 +495,19 @@ static bool make_directory(Guest *guest, GError **error) {
 /* A driver without root's rights can give a guest none but its own user. */
 static bool take_user(Guest *guest, GError **error) {
         const Connection *connection = guest->domain->connection;
+        uid_t chosen = 0;
+        gid_t group = 0;
+        security_label_user(guest->document, &chosen, &group);
+        if (chosen > 0 && !connection->privileged && (chosen != guest->uid || group != guest->gid))
+                return domain_fail(guest->domain, error, VIRTBUS_ERROR_UNSUPPORTED,
+                                   "its <seclabel> chooses the user %u and the group %u, and a driver without root's rights has "
+                                   "none but %u and %u: leave it out",
+                                   chosen, group, guest->uid, guest->gid);
+        if (chosen > 0) {
+                guest->uid = chosen;
+                guest->gid = group;
+                return true;
+        }
         if (!connection->privileged)
                 return true;
         guest->uid = guest_user_take(connection, &host_of(connection)->users, guest->domain->uuid, "", error);

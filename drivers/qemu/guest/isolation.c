@@ -10,6 +10,7 @@
 #include "log.h"
 #include "qemu/command/reach.h"
 #include "qemu/host/guest-user.h"
+#include "qemu/host/security-label.h"
 
 /* Over which roots are mounted, each where only its guest sees it. */
 #define ROOT "root"
@@ -28,6 +29,7 @@ struct Isolation {
         Confinement confinement;
         unsigned parts;    /* in force */
         unsigned landlock; /* its version */
+        char *label;       /* AppArmor's profile, or NULL */
 };
 
 /* What Landlock and seccomp cannot do here they could not be asked for: a kernel has them or not. Namespaces may be kept from
@@ -61,17 +63,9 @@ bool isolation_open(Connection *connection, GError **error) {
         return true;
 }
 
-/* <seclabel type='none'/> of a model that confines: libvirt does not confine the guest then either. That of dac is of users. */
-static bool is_unconfined(const xmlDoc *document) {
-        xmlNode *root = xmlDocGetRootElement((xmlDoc *) document);
-        for (const xmlNode *label = xml_child(root, "seclabel"); label; label = xml_next(label, "seclabel"))
-                if (xml_attribute_is(label, "type", "none") && !xml_attribute_is(label, "model", "dac"))
-                        return true;
-        return false;
-}
-
 static void isolation_free(struct Isolation *isolation) {
         g_strfreev((char **) isolation->confinement.paths);
+        g_free(isolation->label);
         g_free(isolation);
 }
 
@@ -86,11 +80,12 @@ static unsigned parts_of_guest(const Host *host) {
                                         : confine_find_parts(wanted);
 }
 
-const Confinement *isolation_begin(Guest *guest) {
+const Confinement *isolation_begin(Guest *guest, const char *profile) {
         const Host *host = host_of(guest->domain->connection);
         struct Isolation *isolation = g_new0(struct Isolation, 1);
+        isolation->label = g_strdup(profile);
         set(guest, isolation);
-        if (host->helpers.parts == 0 || is_unconfined(guest->document))
+        if (host->helpers.parts == 0 || security_label_is_unconfined(guest->document))
                 return NULL;
         g_autoptr(Reach) reach = reach_of(guest->line, guest->document);
         isolation->parts = parts_of_guest(host) & ~(unsigned) (reach->network ? CONFINE_NETWORK : 0);
@@ -179,6 +174,8 @@ static void save(const Guest *guest, xmlNode *saved) {
                 return;
         xmlNode *isolation = xml_add(saved, "isolation", NULL);
         xml_set_number(isolation, "landlock", guest->isolation->landlock);
+        if (guest->isolation->label)
+                xml_set_attribute(isolation, "label", guest->isolation->label);
         for (size_t i = 0; i < G_N_ELEMENTS(parts); i++)
                 if (guest->isolation->parts & parts[i].part)
                         xml_add(isolation, "part", parts[i].name);
@@ -192,6 +189,7 @@ static struct Isolation *read_saved(const xmlNode *saved) {
         struct Isolation *known = g_new0(struct Isolation, 1);
         if (xml_number_attribute(isolation, "landlock", 0, UINT32_MAX, &landlock, NULL))
                 known->landlock = (unsigned) landlock;
+        known->label = xml_attribute(isolation, "label");
         for (const xmlNode *part = xml_child(isolation, "part"); part; part = xml_next(part, "part")) {
                 g_autofree char *name = xml_text(part);
                 for (size_t i = 0; i < G_N_ELEMENTS(parts); i++)
@@ -230,8 +228,17 @@ static int append_known(sd_bus_message *message, const struct Isolation *isolati
         if (r >= 0)
                 r = sd_bus_message_append(message, "{sv}{sv}{sv}{sv}", "root", "b", (isolation->parts & CONFINE_ROOT) != 0,
                                           "seccomp", "b", (isolation->parts & CONFINE_CALLS) != 0, "landlock", "u",
-                                          (uint32_t) isolation->landlock, "label", "s", "");
+                                          (uint32_t) isolation->landlock, "label", "s", isolation->label ? isolation->label : "");
         return r;
+}
+
+void isolation_find_user(const Domain *domain, const xmlNode *saved, uid_t *uid, gid_t *gid) {
+        guest_user_load(saved, uid, gid);
+        if (!domain->live || !strstr(domain->live->xml, "<seclabel"))
+                return;
+        g_autoptr(xmlDoc) document = definition_document(domain->live, NULL);
+        if (document && domain->connection->privileged)
+                security_label_user(document, uid, gid);
 }
 
 /* Until a guest of an earlier driver's is found it is what that has saved, so that nothing is told to have changed meanwhile. */
@@ -239,7 +246,7 @@ static int append_saved(sd_bus_message *message, const Domain *domain, const xml
         uid_t uid = host_of(domain->connection)->uid;
         gid_t gid = host_of(domain->connection)->gid;
         struct Isolation *isolation = read_saved(saved);
-        guest_user_load(saved, &uid, &gid);
+        isolation_find_user(domain, saved, &uid, &gid);
         int r = append_known(message, isolation, uid, gid);
         g_clear_pointer(&isolation, isolation_free);
         return r;

@@ -10,8 +10,9 @@
 /* What the driver's environment says of it, and what this host has, once: fails where that says what it may not. */
 bool isolation_open(Connection *connection, GError **error);
 
-/* Of the guest's command line, before its process is made: what is asked for, or NULL for nothing. It is the guest's. */
-const Confinement *isolation_begin(Guest *guest);
+/* Of the guest's command line, before its process is made: what is asked for, or NULL for nothing. It is the guest's. PROFILE:
+ * AppArmor's, which its process enters besides, or NULL. */
+const Confinement *isolation_begin(Guest *guest, const char *profile);
 
 /* What a running guest is given later: LINE's commands may need what its QEMU does not see. DONE is called when it does, at once
  * where there is nothing to show; with Unsupported, where it cannot. */
@@ -20,6 +21,10 @@ void isolation_show(Guest *guest, const CommandLine *line, IsolationShown done);
 
 /* Nobody wants any more what is being shown: nothing is called. */
 void isolation_drop(Guest *guest);
+
+/* The user and group of a guest that an earlier driver has started, whose status is SAVED: those of the range, or those that its
+ * document chooses; they stay what they are where there are none. */
+void isolation_find_user(const Domain *domain, const xmlNode *saved, uid_t *uid, gid_t *gid);
 
 /* Domain.Isolation. */
 int isolation_append(const Domain *domain, sd_bus_message *message);
