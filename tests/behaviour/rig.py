@@ -640,9 +640,9 @@ def threads(pid):
     return found
 
 
-def read_away(stream):
-    """Reads what a process says, so that it never waits for somebody to do so."""
-    threading.Thread(target=lambda: all(True for _ in stream), daemon=True).start()
+def read_away(stream, said=None):
+    """Reads what a process says, so that it never waits for somebody to do so; SAID, a list, gets the lines."""
+    threading.Thread(target=lambda: [said.append(line) for line in stream if said is not None], daemon=True).start()
 
 
 def socket_activate():

@@ -18,7 +18,8 @@ import sys
 import time
 
 from gi.repository import Gio, GLib
-from rig import DEADLINE, NAME, ROOT, Bus, BusError, Hypervisor, Skip, contains, expect, polkit_rules, read_away, run, socket_activate
+from system_rig import DRIVER, FULL, GATEWAY, READ_ONLY, SCHEME, allow, as_user, document, end, no_rules, serve_all, serve_gateway, state
+from rig import DEADLINE, NAME, ROOT, Bus, BusError, Hypervisor, Skip, contains, expect, polkit_rules, run
 
 if os.geteuid() != 0:
     raise SystemExit("test-libvirt-system.py: needs root, for a polkitd and other users")
@@ -27,9 +28,6 @@ if not shutil.which("virsh"):
     print("1..0 # SKIP virsh is not installed")
     raise SystemExit
 
-DRIVER = sys.argv[1]
-SCHEME = "qemu+unix:///system" if DRIVER == "qemu" else "test+unix:///default"
-FULL, READ_ONLY, GATEWAY = (os.path.join(ROOT, name) for name in ("libvirt-sock", "libvirt-sock-ro", "libvirt-gateway"))
 UNITS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "data")
 # What a client does by itself, byte by byte: opens its connection, defines a domain by a document, and says what it is answered.
 CLIENT = """
@@ -64,30 +62,6 @@ def opened(path):
 def define(client, document):
     return ask(client, DEFINE, text(document))
 """ % SCHEME.replace("+unix", "")
-state = {}
-
-
-def serve(command, sockets, mode, owner=None):
-    """Has systemd's program listen at the sockets (path to name), and start the command when someone connects."""
-    words = socket_activate()
-    if mode == "seqpacket":
-        words.append("--seqpacket")
-    for path in sockets:
-        words += ["-l", path]
-    process = subprocess.Popen([*words, "--fdname=" + ":".join(sockets.values()), *command], stderr=subprocess.PIPE, text=True)
-    said = ""
-    while said.count("Listening on") < len(sockets):
-        said += process.stderr.readline()
-    read_away(process.stderr)
-    for path in sockets:
-        os.chmod(path, 0o600 if owner else 0o666)
-        if owner:
-            shutil.chown(path, owner)
-    return process
-
-
-def as_user(user):
-    return ["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups"]
 
 
 def pwd_of(user):
@@ -126,16 +100,6 @@ def bus_on(fd):
     return connection, call
 
 
-def serve_gateway():
-    state["gateway"] = serve([*as_user("virtbus-libvirt"), f"{ROOT}/build/client/libvirt/virtbus-libvirt"], {GATEWAY: "gateway"}, "seqpacket", "virtbus")
-
-
-def serve_all(prefix=()):
-    state["service"] = serve([*prefix, *as_user("virtbus"), f"{ROOT}/build/service/virtbusd", "--call-timeout=20", f"--libvirt-gateway={GATEWAY}"],
-                             {FULL: "libvirt", READ_ONLY: "libvirt-ro"}, "stream")
-    serve_gateway()
-
-
 def virsh(*words, user="root", path=FULL, fails=False):
     """What virsh says; where it is to fail, its errors."""
     environment = {**os.environ, "LC_ALL": "C", "HOME": ROOT, "XDG_CACHE_HOME": f"{ROOT}/cache"}
@@ -145,19 +109,6 @@ def virsh(*words, user="root", path=FULL, fails=False):
     return done.stderr if fails else done.stdout.strip()
 
 
-def document(name):
-    path = os.path.join(ROOT, f"{name}.xml")
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(state["hypervisor"].document(name))
-    os.chmod(path, 0o644)
-    return path
-
-
-def allow(user, *actions):
-    names = ", ".join(f"'org.virtbus1.{action}'" for action in actions)
-    polkit_rules(state["bus"], f"polkit.addRule(function(a, s) {{ if ([{names}].indexOf(a.id) >= 0 && s.user == '{user}') return polkit.Result.YES; }});")
-
-
 def client_of(user, code, *arguments, program=sys.executable):
     """A process of a user's that runs CODE after what CLIENT defines."""
     return subprocess.Popen([*as_user(user), program, "-c", CLIENT + code, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -165,10 +116,6 @@ def client_of(user, code, *arguments, program=sys.executable):
 
 def xml(name):
     return state["hypervisor"].document(name)
-
-
-def no_rules():
-    polkit_rules(state["bus"], "")
 
 
 def root_is_served_and_polkit_is_not_asked():
@@ -550,12 +497,6 @@ def who_was_not_told_all_is_told_what_has_become_of_it():
     for member in ("Destroy", "Undefine"):
         bus.call(domain, f"{NAME}.Domain", member, "a{sv}", {})
     no_rules()
-
-
-def end():
-    for name in ("service", "gateway"):
-        state[name].send_signal(signal.SIGTERM)
-        state[name].wait()
 
 
 try:

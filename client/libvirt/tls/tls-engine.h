@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What speaks TLS with a client that nobody knows yet: a process of its own without any rights, which reads the client's first
+ * byte. What it says of the client is believed; all that it could do is to lie about it. */
+
+#include <glib.h>
+
+/* A certificate's name, RFC 4514's form as libvirt's allow-lists have it, in bytes. */
+#define TLS_NAME_BYTES_MAX 1024
+
+/* How long a client may take until its certificate is known, in seconds. */
+#define TLS_HANDSHAKE_SECONDS 15
+
+/* The server's certificate, its key, the authorities, and the certificates that these have taken back: PEM; the last may be
+ * NULL. */
+typedef struct TlsFiles {
+        GBytes *certificate, *key, *authorities, *revoked;
+} TlsFiles;
+
+/* Serves the client at SOCKET, and returns the exit status. When its certificate is found good, its name is sent to FRONT, which
+ * sends back the descriptor of what it is connected with; from then on the bytes go to and fro, until one side ends. */
+int tls_engine_run(int socket, const TlsFiles *files, int front);
