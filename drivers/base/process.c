@@ -184,8 +184,7 @@ static bool enter_profile(const char *profile) {
                 errno = ENAMETOOLONG;
                 return false;
         }
-        memcpy(command, "exec ", 5);
-        memcpy(command + 5, profile, length);
+        strcpy(stpcpy(command, "exec "), profile);
         int fd = -1;
         for (size_t i = 0; fd < 0 && i < G_N_ELEMENTS(paths); i++)
                 fd = open(paths[i], O_WRONLY | O_CLOEXEC);

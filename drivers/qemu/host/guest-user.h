@@ -2,9 +2,9 @@
 #pragma once
 
 /* The users that guests run as: each guest has one of its own, and a group, so that a QEMU that its guest has taken over is a
- * stranger to every other: it cannot send it a signal, look into it, or reach its files and sockets. They are not in passwd(5), own
- * no file of the host, and none has two guests; while one has a guest it has a name (user-record.h). A driver begins anywhere in
- * the range, so that two drivers of one host seldom meet, and goes round it.
+ * stranger to every other: it cannot send it a signal, look into it, or reach its files and sockets. They are not in passwd(5),
+ * own no file of the host, and none has two guests; while one has a guest it has a name (user-record.h). A driver begins anywhere
+ * in the range, so that two drivers of one host seldom meet, and goes round it.
  *
  * A user is held as a claim (claims.h): it is written down before the guest runs, and given back when no process has it. */
 
@@ -13,11 +13,13 @@
 #include "base/xml.h"
 #include "qemu/host/claims.h"
 
-/* The range where nothing else is said: what systemd's table of users (systemd.io/UIDS-GIDS) lists as unused, as many as one 16-bit range. */
+/* The range where nothing else is said: what systemd's table of users (systemd.io/UIDS-GIDS) lists as unused, as many as one
+ * 16-bit range. */
 #define GUEST_USER_FIRST 1879048192u
 #define GUEST_USERS_MAX 65536u
 
-/* What a range may be of: above those of people, services and nobody; the last numbers mean something else to the kernel. A guest with a TPM needs two. */
+/* What a range may be of: above those of people, services and nobody; the last numbers mean something else to the kernel. A guest
+ * with a TPM needs two. */
 #define GUEST_USER_LOWEST 65536u
 #define GUEST_USER_HIGHEST 4294967293u
 #define GUEST_USERS_MIN 2u
