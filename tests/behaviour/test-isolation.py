@@ -126,7 +126,10 @@ def the_range_of_users_is_an_administrators_choice():
 
 
 def the_network_is_kept_where_the_document_needs_it():
-    for devices, kept in (("<interface type='user'/>", True), ("<graphics type='vnc' autoport='yes'/>", True), ("<graphics type='vnc'><listen type='socket'/></graphics>", False),
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    for devices, kept in (("<interface type='user'/>", True), ("<graphics type='vnc' autoport='yes'/>", False), ("<graphics type='vnc' port='5977' listen='::1'/>", False),
+                          ("<graphics type='vnc' autoport='yes' websocket='5799'/>", True), ("<graphics type='vnc' port='5978' listen='localhost'/>", True),
+                          ("<graphics type='spice' autoport='yes'/>", True), ("<graphics type='vnc'><listen type='socket'/></graphics>", False),
                           (SERIAL.format(f"{WORK}/kept.sock"), False), ("<serial type='tcp'><source mode='bind' host='127.0.0.1' service='0'/></serial>", True)):
         domain = qemu.define(qemu.document("networked", devices=devices))
         qemu.do(domain, "Start", paused=True)
@@ -138,6 +141,34 @@ def the_network_is_kept_where_the_document_needs_it():
     contains(expect("Unsupported", bus.call, domain, f"{NAME}.Domain", "AttachDevice", "sa{sv}", "<interface type='user'><model type='virtio'/></interface>", variants({"live": True})),
              "'alone'", "network", "VIRTBUS_GUEST_NETWORK")
     ended(domain)
+
+
+def a_display_on_tcp_is_reached_though_its_guest_has_no_network():
+    """The driver has made the socket that QEMU listens at; it outlives the driver."""
+    taken = socket.create_server(("127.0.0.1", 5900))
+    for listen, family in (("127.0.0.1", socket.AF_INET), ("::1", socket.AF_INET6), ("0.0.0.0", socket.AF_INET), ("::", socket.AF_INET), ("::", socket.AF_INET6)):
+        domain = qemu.define(qemu.document("seen", devices=f"<graphics type='vnc' autoport='yes' listen='{listen}' passwd='12345678'/>"))
+        qemu.do(domain, "Start", paused=True)
+        assert "network" in isolation(domain)["namespaces"], isolation(domain)
+        port = int(re.search(r"<graphics [^>]*\bport=.(\d+)", bus.call(domain, f"{NAME}.Domain", "GetXML", "a{sv}", {}))[1])
+        assert port > 5900 or family == socket.AF_INET6
+        for _ in range(2):
+            with socket.socket(family) as client:
+                client.connect(("::1" if family == socket.AF_INET6 else "127.0.0.1", port))
+                assert client.recv(12) == b"RFB 003.008\n"
+                client.sendall(b"RFB 003.008\n")
+                assert client.recv(2) == b"\1\2"  # by its password
+            if listen == "127.0.0.1":
+                qemu.kill_driver()
+                bus.wait_state(domain, "paused")
+        ended(domain)
+    domain = qemu.define(qemu.document("seen", devices="<graphics type='vnc' port='5900'/>"))
+    contains(expect("ResourceBusy", qemu.do, domain, "Start"), "'seen'", "graphics", "5900", "autoport='yes'")
+    taken.close()
+    qemu.do(domain, "Undefine")
+    domain = qemu.define(qemu.document("seen", devices="<graphics type='vnc' port='5900' listen='192.0.2.1'/>"))
+    contains(expect("InvalidArgument", qemu.do, domain, "Start"), "192.0.2.1", "an address that this host has")
+    qemu.do(domain, "Undefine")
 
 
 def a_label_of_type_none_leaves_a_guest_unconfined():
@@ -370,7 +401,8 @@ def a_program_in_the_place_of_qemu_reaches_no_other_guest_and_nothing_of_the_hos
 
 
 SHOWN = [what_the_document_names_is_shown_and_nothing_beside_it, what_is_plugged_is_shown_and_nothing_beside_it]
-run(SHOWN if os.geteuid() != 0 else [what_is_in_force_is_told, a_guests_user_has_a_name_while_it_has_a_guest, the_range_of_users_is_an_administrators_choice, the_network_is_kept_where_the_document_needs_it, a_label_of_type_none_leaves_a_guest_unconfined,
+run(SHOWN if os.geteuid() != 0 else [what_is_in_force_is_told, a_guests_user_has_a_name_while_it_has_a_guest, the_range_of_users_is_an_administrators_choice, the_network_is_kept_where_the_document_needs_it,
+                                     a_display_on_tcp_is_reached_though_its_guest_has_no_network, a_label_of_type_none_leaves_a_guest_unconfined,
                                      a_user_of_the_documents_choosing_is_its_guests, labels_that_cannot_be_in_force_are_refused_by_name,
                                      a_profile_of_apparmors_is_for_hosts_that_have_it,
                                      *SHOWN, a_program_in_the_place_of_qemu_reaches_no_other_guest_and_nothing_of_the_host])

@@ -20,6 +20,9 @@
 #define VNC_DISPLAYS_MAX 999
 #define VNC_PASSWORD_MAX 8
 
+/* What QEMU calls the socket that it gets. */
+#define VNC_LISTENER "vnc-listener"
+
 /* Displays */
 
 /* The address to listen at: of <listen>, or of the attribute that older documents have. */
@@ -99,12 +102,33 @@ static void add_keymap(Builder *builder, xmlNode *element) {
                 builder_add(builder, "-k", "%s", builder_get(builder, element, "@keymap"));
 }
 
+/* Gives QEMU a socket that listens where its display is to be, so that it needs no network of its own for that. False where it
+ * has to listen by itself: at an address by name, and for web sockets. */
+static bool hand_listener_over(Builder *builder, const xmlNode *element, const char *address, unsigned port) {
+        if (!builder->files || builder->error || xmlHasProp((xmlNode *) element, (const xmlChar *) "websocket"))
+                return false;
+        g_autoptr(GError) failure = NULL;
+        int fd = port_listen(address, port, &failure);
+        if (failure)
+                builder_fail(builder, virtbus_error_code(failure), element, "%s", failure->message);
+        if (fd < 0)
+                return false;
+        JsonArray *addresses = json_array_new();
+        json_array_add_object_element(addresses, json_make("type", 's', "fd", "str", 's', VNC_LISTENER, NULL));
+        JsonObject *update = json_make("type", 's', "vnc", NULL);
+        json_object_set_array_member(update, "addresses", addresses);
+        builder_add_command_with_fd(builder, "getfd", json_make("fdname", 's', VNC_LISTENER, NULL), fd);
+        builder_add_command(builder, "display-update", update);
+        return true;
+}
+
 static void build_vnc(Builder *builder, xmlNode *element, const DeviceDefinition *part) {
         xmlNode *listen = builder_element(builder, element, "listen");
         const char *port = builder_get(builder, element, "@port"), *address = listen_address(builder, element),
                    *how = builder_choose(builder, listen, "@type", "address network socket none");
         bool automatic = builder_flag(builder, element, "@autoport") == 1 || (port && strcmp(port, "-1") == 0);
         bool tcp = port || automatic || address || (how && (strcmp(how, "address") == 0 || strcmp(how, "network") == 0));
+        const char *place = address ? address : "127.0.0.1";
         g_autoptr(GString) option = g_string_new(NULL);
         builder_know(builder, listen, "@socket");
         if (builder_get(builder, element, "@socket") || builder_get(builder, listen, "@socket") ||
@@ -112,16 +136,21 @@ static void build_vnc(Builder *builder, xmlNode *element, const DeviceDefinition
                 tcp = false;
         if (tcp && builder->files && !builder->error && (automatic || !port)) {
                 /* The live document says which one it is: clients look there. */
-                unsigned chosen = port_choose(builder->context->connection, builder->definition->uuid, part->alias,
-                                              address ? address : "127.0.0.1", &builder->error);
+                unsigned chosen = port_choose(builder->context->connection, builder->definition->uuid, part->alias, place,
+                                              &builder->error);
                 builder_choose_now(element, "port", builder_format(builder, "%u", chosen));
-                g_string_printf(option, "%s:%u", bracketed(builder, address ? address : "127.0.0.1"),
-                                MAX(chosen, VNC_PORT) - VNC_PORT);
+                if (hand_listener_over(builder, element, place, chosen))
+                        g_string_append(option, "none");
+                else
+                        g_string_printf(option, "%s:%u", bracketed(builder, place), MAX(chosen, VNC_PORT) - VNC_PORT);
         } else if (tcp) {
                 uint64_t display = automatic || !port ? 0
                                                       : builder_number(builder, element, "@port", VNC_PORT, 65535, VNC_PORT) -
                                                                         VNC_PORT;
-                g_string_printf(option, "%s:%" PRIu64, bracketed(builder, address ? address : "127.0.0.1"), display);
+                if (port && hand_listener_over(builder, element, place, (unsigned) display + VNC_PORT))
+                        g_string_append(option, "none");
+                else
+                        g_string_printf(option, "%s:%" PRIu64, bracketed(builder, place), display);
                 if (automatic || !port)
                         g_string_append_printf(option, ",to=%d", VNC_DISPLAYS_MAX);
         } else if (g_strcmp0(how, "none") == 0)

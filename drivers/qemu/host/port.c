@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <netdb.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include "bus.h"
@@ -46,6 +47,33 @@ unsigned port_choose(const Connection *connection, const char *uuid, const char 
         virtbus_error_set(error, VIRTBUS_ERROR_RESOURCE_BUSY, "no port from %d to %d is free at %s", PORT_FIRST, PORT_LAST,
                           address);
         return 0;
+}
+
+/* As QEMU would: at "::" for both versions of IP, and also where connections of a former display have not wholly ended. */
+static int listen_at(const struct addrinfo *place) {
+        int on = 1, off = 0;
+        g_autofd int fd = socket(place->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0 ||
+            (place->ai_family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off) < 0) ||
+            bind(fd, place->ai_addr, place->ai_addrlen) < 0 || listen(fd, PORT_BACKLOG) < 0)
+                return -errno;
+        return steal_fd(&fd);
+}
+
+int port_listen(const char *address, unsigned port, GError **error) {
+        struct addrinfo hints = { .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE, .ai_socktype = SOCK_STREAM }, *found;
+        char text[8];
+        g_snprintf(text, sizeof text, "%u", port);
+        if (getaddrinfo(address, text, &hints, &found) != 0)
+                return -1;
+        int fd = listen_at(found);
+        freeaddrinfo(found);
+        if (fd >= 0)
+                return fd;
+        virtbus_error_set(error, fd == -EADDRINUSE ? VIRTBUS_ERROR_RESOURCE_BUSY : VIRTBUS_ERROR_INVALID_ARGUMENT,
+                          "its display cannot listen at port %u of %s: %s; %s", port, address, g_strerror(-fd),
+                          fd == -EADDRINUSE ? "choose another port, or autoport='yes'" : "choose an address that this host has");
+        return -1;
 }
 
 /* It is free when its QEMU has ended. */

@@ -7,5 +7,12 @@
  * ADDRESS is the one to listen at. Returns 0 with the error. */
 unsigned port_choose(const Connection *connection, const char *uuid, const char *alias, const char *address, GError **error);
 
+/* How many clients may wait until a display takes them. */
+#define PORT_BACKLOG 16
+
+/* A socket that listens there, made in this process's network: -1 with the error. Or -1 without one, where the address is not
+ * written in numbers: looking it up may take its time. */
+int port_listen(const char *address, unsigned port, GError **error);
+
 /* A claim's NAME: the number of a TCP port that a display listens at. */
 extern const ClaimKind port_claims;
