@@ -7,7 +7,6 @@ virt-viewer (with xvfb), virt-manager (with xvfb, at-spi2-core and python3-pyats
 """
 
 import os
-import select
 import shutil
 import subprocess
 import time

@@ -177,14 +177,18 @@ def status_of(pid):
     return dict(re.findall(r"^(\w+):[ \t]*(.*)$", open(f"/proc/{pid}/status", encoding="utf-8").read(), re.M))
 
 
+def processes():
+    return [pid for pid in filter(str.isdigit, os.listdir("/proc")) if os.path.basename(os.path.realpath(f"/proc/{pid}/exe")) == "virtbus-libvirt-tls"]
+
+
 def what_speaks_with_a_client_has_no_rights_and_no_process_is_root():
     allow("vb-alice", "read")
     with socket.create_connection(("127.0.0.1", state["port"]), timeout=SHORT) as stream, context_of("alice").wrap_socket(stream, server_hostname="localhost") as tls:
         assert tls.recv(16) == b"\1"
-        pids = [int(pid) for pid in filter(str.isdigit, os.listdir("/proc")) if os.path.basename(os.path.realpath(f"/proc/{pid}/exe")) == "virtbus-libvirt-tls"]
-        found = {status_of(pid)["Uid"].split()[0]: status_of(pid) for pid in pids}
+        state["bus"].wait(lambda: len(processes()) == 2, "the end of all others")
+        found = {status_of(pid)["Uid"].split()[0]: status_of(pid) for pid in processes()}
         engine, front = (found.pop(str(pwd.getpwnam(user).pw_uid)) for user in ("virtbus-libvirt", "vb-alice"))
-        assert not found and len(pids) == 2
+        assert not found
         for process in (engine, front):
             assert int(process["CapEff"], 16) == int(process["CapPrm"], 16) == 0 and process["NoNewPrivs"] == "1" and len(set(process["Uid"].split())) == 1
         assert engine["Groups"] == "", engine["Groups"]
