@@ -438,8 +438,13 @@ def ports_of_networks():
 
 
 # What makes and removes thousands of files comes late: file systems are slow to make more for a while.
+def work_on_images():
+    import images
+    images.measure(bus)
+
+
 SECTIONS = {"calls": calls, "stopped-driver": a_stopped_driver, "run": embedded_starts, "starts": qemu_starts, "definitions": definitions,
-            "changes": changes, "hanging-guest": a_hanging_guest, "statistics": domain_statistics, "libvirt": libvirts_clients, "ports": ports_of_networks, "hostile": hostile, "large-connection": a_large_connection, "many-domains": many_domains}
+            "changes": changes, "hanging-guest": a_hanging_guest, "statistics": domain_statistics, "libvirt": libvirts_clients, "ports": ports_of_networks, "images": work_on_images, "hostile": hostile, "large-connection": a_large_connection, "many-domains": many_domains}
 chosen = [argument for argument in sys.argv[1:] if not argument.startswith("--")] or list(SECTIONS)
 for name in chosen:
     if name not in SECTIONS:
