@@ -58,6 +58,9 @@ static const struct {
         { "/dev/null", 3 }, { "/dev/zero", 5 }, { "/dev/full", 7 }, { "/dev/random", 8 }, { "/dev/urandom", 9 },
 };
 
+/* Where programs share memory and messages by names: each has empty ones of its own. */
+static const char *const shared_folders[] = { "/dev/shm", "/dev/mqueue" };
+
 /* Never shown, whatever names them: what the kernel tells of processes, and everything. */
 static const char *const hidden_paths[] = { "/", "/proc", "/dev", "/etc", "/run" };
 
@@ -240,9 +243,13 @@ static bool show_processes(bool is_users) {
 }
 
 /* In a user namespace no node can be made, and the multiplexer is one: who is in it sees the host's devices, with the rights
- * that he had. */
+ * that he had; but not what programs share with each other beside them. */
 static bool show_devices(bool is_users) {
-        return is_users ? show("/dev", 0) : make_devices();
+        bool fine = is_users ? show("/dev", 0) : make_devices();
+        for (size_t i = 0; is_users && fine && i < G_N_ELEMENTS(shared_folders); i++)
+                fine = mount("virtbus", shared_folders[i] + 1, "tmpfs", MS_NOSUID | MS_NODEV, ROOT_OPTIONS) == 0 ||
+                       confine_root_lacks(errno);
+        return fine;
 }
 
 static const char *fill_root(const Confinement *confinement) {

@@ -7,6 +7,7 @@ As another user than root: what a user's own guests are shown.
 Usage (below tests/with-bus; as root with VIRTBUS_GUEST_PATHS empty): test-isolation.py
 """
 
+import contextlib
 import ctypes
 import json
 import os
@@ -89,40 +90,26 @@ def a_guests_user_has_a_name_while_it_has_a_guest():
 
 
 def the_range_of_users_is_an_administrators_choice():
-    service = f"{ROOT}/services/{NAME}.Driver.QEMU.service"
-    with open(service, encoding="utf-8") as file:
-        text = file.read()
-
-    def choose(users):
-        with open(service, "w", encoding="utf-8") as file:
-            file.write(re.sub(r"(?m)^Exec=", f"Exec=/usr/bin/env VIRTBUS_GUEST_USERS={users} ", text))
-        bus.call("/org/freedesktop/DBus", "org.freedesktop.DBus", "ReloadConfig", destination="org.freedesktop.DBus")
     domains = [qemu.define(qemu.document(f"chosen{number}")) for number in range(3)]
     qemu.do(domains[0], "Start", paused=True)
     earlier = isolation(domains[0])
-    choose("3000000000-3000000001")
-    qemu.kill_driver()
-    bus.wait_state(domains[0], "paused")
-    bus.wait(lambda: isolation(domains[0]) == earlier, "a guest of the earlier range")
-    for domain in domains:
-        if domain != domains[0]:
+    with driver_by("/usr/bin/env VIRTBUS_GUEST_USERS=3000000000-3000000001"):
+        bus.wait_state(domains[0], "paused")
+        bus.wait(lambda: isolation(domains[0]) == earlier, "a guest of the earlier range")
+        for domain in domains[1:]:
             qemu.do(domain, "Start", paused=True)
-    assert sorted(isolation(domain)["user"] for domain in domains[1:]) == [3000000000, 3000000001]
-    qemu.do(domains[0], "Destroy")
-    contains(expect("ResourceBusy", qemu.do, domains[0], "Start", paused=True), "3000000000 to 3000000001", "VIRTBUS_GUEST_USERS")
-    qemu.do(domains[1], "Destroy")
-    qemu.do(domains[0], "Start", paused=True)
+        assert sorted(isolation(domain)["user"] for domain in domains[1:]) == [3000000000, 3000000001]
+        qemu.do(domains[0], "Destroy")
+        contains(expect("ResourceBusy", qemu.do, domains[0], "Start", paused=True), "3000000000 to 3000000001", "VIRTBUS_GUEST_USERS")
+        qemu.do(domains[1], "Destroy")
+        qemu.do(domains[0], "Start", paused=True)
+    bus.wait(lambda: qemu.state(domains[0]) == "paused", "the driver of the usual range")
+    for domain in domains:
+        ended(domain)
     for users, words in (("1000-2000", "65536 to 4294967293"), ("many", "FIRST-LAST"), ("3000000001-3000000000", "FIRST-LAST")):
         said = subprocess.run([f"{BUILD}/drivers/virtbus-qemu", f"--root={ROOT}/another"], env={**os.environ, "VIRTBUS_GUEST_USERS": users}, capture_output=True, text=True, check=False)
         assert said.returncode == 1, said
         contains(said.stderr, "VIRTBUS_GUEST_USERS", users, words)
-    with open(service, "w", encoding="utf-8") as file:
-        file.write(text)
-    bus.call("/org/freedesktop/DBus", "org.freedesktop.DBus", "ReloadConfig", destination="org.freedesktop.DBus")
-    qemu.kill_driver()
-    bus.wait(lambda: qemu.state(domains[0]) == "paused", "the driver of the usual range")
-    for domain in domains:
-        ended(domain)
 
 
 def the_network_is_kept_where_the_document_needs_it():
@@ -349,10 +336,46 @@ os.execv("/usr/bin/qemu-system-x86_64", ["/usr/bin/qemu-system-x86_64", *sys.arg
 '''
 
 
-def a_program_in_the_place_of_qemu_reaches_no_other_guest_and_nothing_of_the_host():
+# Runs a program for which the kernel has no Landlock, as one that was built without it: by a list of system calls.
+WITHOUT_LANDLOCK = r'''#!/usr/bin/python3
+import ctypes, errno, os, struct, sys
+program = b"".join(struct.pack("HBBI", *step) for step in (
+    (0x20, 0, 0, 0), (0x35, 0, 2, 444), (0x25, 1, 0, 446), (0x06, 0, 0, 0x50000 | errno.ENOSYS), (0x06, 0, 0, 0x7fff0000)))
+class Program(ctypes.Structure):
+    _fields_ = [("length", ctypes.c_ushort), ("steps", ctypes.c_char_p)]
+libc = ctypes.CDLL(None, use_errno=True)
+if os.geteuid() != 0:
+    libc.prctl(38, 1, 0, 0, 0)
+if libc.prctl(22, 2, ctypes.byref(Program(len(program) // 8, program)), 0, 0) != 0:
+    raise OSError(ctypes.get_errno(), "seccomp")
+os.execv(sys.argv[1], sys.argv[1:])
+'''
+
+
+@contextlib.contextmanager
+def driver_by(prefix):
+    """Begun by another program; then again as it is."""
+    service = f"{ROOT}/services/{NAME}.Driver.QEMU.service"
+    with open(service, encoding="utf-8") as file:
+        text = file.read()
+
+    def begin(words):
+        with open(service, "w", encoding="utf-8") as file:
+            file.write(words)
+        bus.call("/org/freedesktop/DBus", "org.freedesktop.DBus", "ReloadConfig", destination="org.freedesktop.DBus")
+        qemu.kill_driver()
+    begin(re.sub(r"(?m)^Exec=", f"Exec={prefix} ", text))
+    try:
+        yield
+    finally:
+        begin(text)
+
+
+def attacked(more=""):
+    """What a program in QEMU's place got of all that it tried, and what it saw, beside another guest. MORE: of its document."""
     if os.uname().machine != "x86_64":
         raise Skip("the numbers of its calls are those of x86-64")
-    os.mkdir(os.path.dirname(EMULATOR), 0o755)
+    os.makedirs(os.path.dirname(EMULATOR), 0o755, exist_ok=True)
     with open(EMULATOR, "w", encoding="utf-8") as file:
         file.write(HOSTILE)
     os.chmod(EMULATOR, 0o755)
@@ -362,7 +385,8 @@ def a_program_in_the_place_of_qemu_reaches_no_other_guest_and_nothing_of_the_hos
     abstract, tcp = socket.socket(socket.AF_UNIX), socket.socket()
     abstract.bind("\0virtbus-isolation")
     abstract.listen()
-    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    if os.geteuid() == 0:
+        subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     tcp.bind(("127.0.0.1", 0))
     tcp.listen()
     libc = ctypes.CDLL(None)
@@ -382,27 +406,67 @@ def a_program_in_the_place_of_qemu_reaches_no_other_guest_and_nothing_of_the_hos
     }
     with open(f"{os.path.dirname(EMULATOR)}/targets", "w", encoding="utf-8") as file:
         json.dump(targets, file)
-    attacker = qemu.define(qemu.document("attacker", devices=f"<emulator>{EMULATOR}</emulator>"))
+    attacker = qemu.define(qemu.document("attacker", devices=f"<emulator>{EMULATOR}</emulator>", more=more))
     qemu.do(attacker, "Start", paused=True)
+    told = isolation(attacker)
     got = json.loads(re.search(r"^GOT (.*)$", log_of(attacker), re.M)[1])
-    assert {name: result for name, result in got.items() if result == "YES"} == {}, {name: result for name, result in got.items() if result == "YES"}
-    assert set(got["devices"]) <= {"full", "kvm", "null", "ptmx", "pts", "random", "urandom", "zero"}, got["devices"]
-    assert got["processes"] and not set(got["root"]) & {"home", "root", "sys", "run", "var"}, got
-    assert got["ways"] == [[os.path.basename(ROOT)], [os.path.basename(WORK)]], got["ways"]
     # It would see these where they are to be had: the test has what it says.
     os.kill(targets["processes"]["victim"], 0)
     with socket.create_connection(("127.0.0.1", targets["port"])):
         pass
-    assert os.listdir(world) == [] and not os.path.exists("/usr/planted")
+    assert os.listdir(world) == [] and not [path for path in ("/usr/planted", "/dev/shm/planted", "/tmp/planted", "/etc/planted", "/planted") if os.path.exists(path)]
     for domain in (attacker, victim):
         ended(domain)
     assert libc.shmctl(memory, 0, None) == 0
     os.rmdir(world)
+    return told, got
+
+
+# What a user's own guests reach yet: they have that user's number, the host's devices, and the network, unless that is to be left out. Of processes
+# of the user the numbers of their descriptors are seen, not what these are. Its /dev/shm is its own. Only Landlock keeps signals from them, and its own root from it.
+OF_ITS_USER = r"/proc (cmdline|fd) of .*|(read|create in) /dev/shm"
+WITHOUT_LANDLOCK_TOO = r"|(signal|stop) .*|create /(etc/|tmp/)?planted"
+
+
+def reached(got, besides=""):
+    """Without what a user's own guests reach."""
+    kept = re.compile(OF_ITS_USER + besides if os.geteuid() != 0 else "(?!)")
+    return {name for name, result in got.items() if result == "YES" and not kept.fullmatch(name)}
+
+
+def check_attacked(besides=""):
+    told, got = attacked()
+    assert told["root"] and told["seccomp"], told
+    assert reached(got, besides) == set(), reached(got, besides)
+    if os.geteuid() == 0:
+        assert set(got["devices"]) <= {"full", "kvm", "null", "ptmx", "pts", "random", "urandom", "zero"}, got["devices"]
+        assert got["processes"] and not set(got["root"]) & {"home", "root", "sys", "run", "var"}, got
+    ways = [[name for name in names if name != "planted"] for names in got["ways"]]  # which it has put there itself
+    assert ways == [[os.path.basename(ROOT)], [os.path.basename(WORK)]], got["ways"]
+    return told
+
+
+def a_program_in_the_place_of_qemu_reaches_no_other_guest_and_nothing_of_the_host():
+    if os.geteuid() == 0:
+        check_attacked()
+        return
+    assert "network" not in check_attacked("|loopback|abstract socket")["namespaces"]
+    with driver_by("/usr/bin/env VIRTBUS_GUEST_NETWORK=needed"):
+        check_attacked()
+
+
+def so_it_is_where_the_kernel_has_no_landlock():
+    script = f"{WORK}/without-landlock"
+    with open(script, "w", encoding="utf-8") as file:
+        file.write(WITHOUT_LANDLOCK)
+    os.chmod(script, 0o755)
+    with driver_by(f"/usr/bin/env VIRTBUS_GUEST_NETWORK=needed {script}"):
+        assert check_attacked(WITHOUT_LANDLOCK_TOO)["landlock"] == 0
 
 
 SHOWN = [what_the_document_names_is_shown_and_nothing_beside_it, what_is_plugged_is_shown_and_nothing_beside_it]
-run(SHOWN if os.geteuid() != 0 else [what_is_in_force_is_told, a_guests_user_has_a_name_while_it_has_a_guest, the_range_of_users_is_an_administrators_choice, the_network_is_kept_where_the_document_needs_it,
+run([*SHOWN, a_program_in_the_place_of_qemu_reaches_no_other_guest_and_nothing_of_the_host, so_it_is_where_the_kernel_has_no_landlock] if os.geteuid() != 0 else [what_is_in_force_is_told, a_guests_user_has_a_name_while_it_has_a_guest, the_range_of_users_is_an_administrators_choice, the_network_is_kept_where_the_document_needs_it,
                                      a_display_on_tcp_is_reached_though_its_guest_has_no_network, a_label_of_type_none_leaves_a_guest_unconfined,
                                      a_user_of_the_documents_choosing_is_its_guests, labels_that_cannot_be_in_force_are_refused_by_name,
                                      a_profile_of_apparmors_is_for_hosts_that_have_it,
-                                     *SHOWN, a_program_in_the_place_of_qemu_reaches_no_other_guest_and_nothing_of_the_host])
+                                     *SHOWN, a_program_in_the_place_of_qemu_reaches_no_other_guest_and_nothing_of_the_host, so_it_is_where_the_kernel_has_no_landlock])
