@@ -3,16 +3,27 @@
 """Other clients of libvirt's than virsh, unmodified, on virtbus: each is left out where it is not installed.
 
 Usage (below tests/with-bus): test-libvirt-clients.py qemu. Debian has them as libsys-virt-perl, gir1.2-libvirt-gobject-1.0, virtinst,
-virt-viewer (with xvfb), virt-manager (with xvfb, at-spi2-core and python3-pyatspi), libvirt-dbus and resource-agents.
+virt-viewer (with xvfb), virt-manager (with xvfb, at-spi2-core and python3-pyatspi), libvirt-dbus, cockpit-machines (with cockpit-ws, chromium and
+python3-websocket) and resource-agents.
 """
 
+import json
 import os
+import re
+import select
 import shutil
+import socket
 import subprocess
 import time
+import urllib.request
 
-from libvirt_rig import ENVIRONMENT, SOCKET, URI, hypervisor, virsh, write
-from rig import DEADLINE, ROOT, Skip, contains, run
+from libvirt_rig import ENVIRONMENT, SOCKET, URI, bus, hypervisor, virsh, write
+from rig import DEADLINE, ROOT, Skip, contains, read_away, run
+
+try:
+    import websocket
+except ImportError:
+    websocket = None
 
 AGENT = "/usr/lib/ocf/resource.d/heartbeat/VirtualDomain"
 
@@ -194,12 +205,17 @@ def virt_manager_lists_starts_and_ends_machines():
         virsh("undefine", name)
 
 
-def libvirts_own_service_on_the_bus_serves_its_clients():
-    """As Cockpit's page uses it. It knows no other socket of libvirt's than that of the machine, which this test puts its own in the place of."""
+def take_libvirts_place():
+    """libvirt-dbus knows no other socket of libvirt's than that of the machine, which this puts the test's own in the place of."""
     if not shutil.which("libvirt-dbus") or os.geteuid() != 0 or not os.path.isdir("/run/libvirt"):
         raise Skip("libvirt-dbus cannot be run")
-    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", "/run/libvirt"], check=True)  # in the mount namespace of this test
-    os.symlink(SOCKET, "/run/libvirt/libvirt-sock")
+    if not os.path.ismount("/run/libvirt"):
+        subprocess.run(["mount", "-t", "tmpfs", "tmpfs", "/run/libvirt"], check=True)  # in the mount namespace of this test
+        os.symlink(SOCKET, "/run/libvirt/libvirt-sock")
+
+
+def libvirts_own_service_on_the_bus_serves_its_clients():
+    take_libvirts_place()
     session, address = start_session_bus()
     service = subprocess.Popen(["libvirt-dbus", "--session"], env={**ENVIRONMENT, "DBUS_SESSION_BUS_ADDRESS": address}, stderr=subprocess.DEVNULL)
     ask("gdbus", "wait", "--address", address, "--timeout", str(DEADLINE), "org.libvirt")
@@ -230,6 +246,87 @@ def libvirts_own_service_on_the_bus_serves_its_clients():
         end(process)
 
 
+class Page:
+    """A page in Chromium, by its debugging protocol."""
+
+    def __init__(self, environment):
+        self.browser = subprocess.Popen(["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0", "--remote-allow-origins=*",
+                                         f"--user-data-dir={ROOT}/chromium", "--window-size=1300,900", "about:blank"], env=environment, stdout=subprocess.DEVNULL,
+                                        stderr=subprocess.PIPE, text=True)
+        place = next(line.split()[-1] for line in self.browser.stderr if line.startswith("DevTools listening on"))
+        read_away(self.browser.stderr)
+        with urllib.request.urlopen(f"http://{place.split('/')[2]}/json") as tabs:
+            self.socket = websocket.create_connection(next(tab for tab in json.load(tabs) if tab["type"] == "page")["webSocketDebuggerUrl"])
+        self.number = 0
+
+    def do(self, method, **parameters):
+        self.number += 1
+        self.socket.send(json.dumps({"id": self.number, "method": method, "params": parameters}))
+        while (said := json.loads(self.socket.recv())).get("id") != self.number:
+            pass
+        return said["result"]
+
+    def wait(self, expression):
+        """Until it is true of the page."""
+        deadline = time.monotonic() + DEADLINE
+        while not self.do("Runtime.evaluate", expression=f"Boolean({expression})")["result"].get("value"):
+            text = self.do("Runtime.evaluate", expression="document.body.innerText")["result"].get("value")
+            assert time.monotonic() < deadline, f"{expression} is not true of: {text}"
+            select.select([], [], [], 0.05)
+
+    def press(self, words):
+        button = f"[...document.querySelectorAll('button')].find(one => one.innerText == '{words}')"
+        self.wait(button)
+        self.do("Runtime.evaluate", expression=f"{button}.click()")
+
+    def end(self):
+        self.socket.close()
+        end(self.browser)
+
+
+def cockpits_page_lists_and_starts_machines_and_shows_their_display():
+    take_libvirts_place()
+    if not websocket or not all(map(os.path.exists, ("/usr/lib/cockpit/cockpit-ws", "/usr/share/cockpit/machines", "/usr/bin/chromium"))):
+        raise Skip("Cockpit or Chromium is not installed")
+    policy = os.path.join(ROOT, "bus.conf")
+    text = open(policy, encoding="utf-8").read()
+    with open(policy, "w", encoding="utf-8") as file:
+        file.write(text.replace("</busconfig>", '<policy user="root"><allow own="org.libvirt"/><allow send_destination="org.libvirt"/></policy></busconfig>'))
+    bus.call("/org/freedesktop/DBus", "org.freedesktop.DBus", "ReloadConfig", destination="org.freedesktop.DBus")
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    for name in ("web", "other"):
+        virsh("define", write("page.xml", hypervisor.document(name, "<graphics type='vnc' port='-1'/><video><model type='vga'/></video>")))
+    environment = {**ENVIRONMENT, "XDG_RUNTIME_DIR": os.path.join(ROOT, "cockpit")}
+    os.makedirs(environment["XDG_RUNTIME_DIR"], 0o700)
+    with socket.create_server(("127.0.0.1", 0)) as one:
+        port = one.getsockname()[1]
+    service = subprocess.Popen(["libvirt-dbus", "--system"], env=environment, stderr=subprocess.DEVNULL)
+    web = subprocess.Popen(["/usr/lib/cockpit/cockpit-ws", "--no-tls", "--address=127.0.0.1", f"--port={port}", "--local-session=cockpit-bridge"], env=environment,
+                           stderr=subprocess.DEVNULL)
+    while socket.socket().connect_ex(("127.0.0.1", port)) != 0:
+        assert web.poll() is None, "cockpit-ws has ended"
+        select.select([], [], [], 0.05)
+    page = Page(environment)
+    page.do("Page.navigate", url=f"http://127.0.0.1:{port}/cockpit/@localhost/machines/index.html")
+    shown = "[...document.querySelectorAll('tr')].some(row => row.innerText.includes('{}') && row.innerText.includes('{}'))"
+    if not os.path.exists("/dev/kvm") or not re.search("vmx|svm", open("/proc/cpuinfo", encoding="utf-8").read()):
+        page.press("Ignore")  # that this machine's processors do no virtualization
+    page.wait(shown.format("web", "Shut off"))
+    page.do("Runtime.evaluate", expression="document.querySelector('#vm-web-system-run').click()")
+    page.wait(shown.format("web", "Running"))
+    contains(virsh("domstate", "web"), "running")
+    virsh("start", "other")
+    page.wait(shown.format("other", "Running"))
+    page.do("Page.navigate", url=f"http://127.0.0.1:{port}/cockpit/@localhost/machines/index.html#vm?name=web&connection=system")
+    page.wait("[...document.querySelectorAll('button')].some(one => one.innerText == 'Disconnect')")  # from the display
+    page.end()
+    for process in (web, service):
+        end(process)
+    for name in ("web", "other"):
+        virsh("destroy", name)
+        virsh("undefine", name)
+
+
 def the_resource_agent_of_pacemaker_starts_and_stops_a_domain():
     if not os.path.exists(AGENT) or os.geteuid() != 0:
         raise Skip("there is no VirtualDomain agent")
@@ -252,6 +349,7 @@ TESTS = [
     virt_viewer_shows_a_display,
     virt_manager_lists_starts_and_ends_machines,
     libvirts_own_service_on_the_bus_serves_its_clients,
+    cockpits_page_lists_and_starts_machines_and_shows_their_display,
     the_resource_agent_of_pacemaker_starts_and_stops_a_domain,
 ]
 

@@ -330,7 +330,7 @@ def what_runs_is_dumped_resized_and_displayed():
     contains(virsh("domfsinfo", "shown", fails=True), "QEMU guest agent is not configured")
     if REAL:
         assert os.stat(image).st_size == 2097152
-        port = 5900 + int(virsh("domdisplay", "shown").removeprefix("vnc://localhost:"))
+        port = 5900 + int(virsh("domdisplay", "shown").removeprefix("vnc://127.0.0.1:"))
         with open("/proc/net/tcp", encoding="utf-8") as sockets:
             contains(sockets.read(), f" 0100007F:{port:04X} 00000000:0000 0A")  # somebody listens there
     contains(virsh("dump", "shown", core, "--crash"), "dumped")

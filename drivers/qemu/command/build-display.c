@@ -122,18 +122,31 @@ static bool hand_listener_over(Builder *builder, const xmlNode *element, const c
         return true;
 }
 
+/* Where nothing else is said. */
+#define OWN_ADDRESS "127.0.0.1"
+
+/* The live document says where the display is: clients look there, older ones for the attribute. */
+static const char *choose_address(Builder *builder, xmlNode *element, xmlNode *listen, const char *address) {
+        if (!address && builder->files && !builder->error) {
+                builder_choose_now(element, "listen", OWN_ADDRESS);
+                if (listen)
+                        builder_choose_now(listen, "address", OWN_ADDRESS);
+        }
+        return address ? address : OWN_ADDRESS;
+}
+
 static void build_vnc(Builder *builder, xmlNode *element, const DeviceDefinition *part) {
         xmlNode *listen = builder_element(builder, element, "listen");
         const char *port = builder_get(builder, element, "@port"), *address = listen_address(builder, element),
                    *how = builder_choose(builder, listen, "@type", "address network socket none");
         bool automatic = builder_flag(builder, element, "@autoport") == 1 || (port && strcmp(port, "-1") == 0);
         bool tcp = port || automatic || address || (how && (strcmp(how, "address") == 0 || strcmp(how, "network") == 0));
-        const char *place = address ? address : "127.0.0.1";
         g_autoptr(GString) option = g_string_new(NULL);
         builder_know(builder, listen, "@socket");
         if (builder_get(builder, element, "@socket") || builder_get(builder, listen, "@socket") ||
             g_strcmp0(how, "socket") == 0 || g_strcmp0(how, "none") == 0)
                 tcp = false;
+        const char *place = tcp ? choose_address(builder, element, listen, address) : NULL;
         if (tcp && builder->files && !builder->error && (automatic || !port)) {
                 /* The live document says which one it is: clients look there. */
                 unsigned chosen = port_choose(builder->context->connection, builder->definition->uuid, part->alias, place,
@@ -230,9 +243,10 @@ static void build_spice(Builder *builder, xmlNode *element, const DeviceDefiniti
         else if (g_strcmp0(how, "none") == 0 || (port == 0 && tls == 0 && !automatic && !address))
                 g_string_append(option, "port=0");
         else {
+                const char *place = choose_address(builder, element, listen, address);
                 if (builder->files && !builder->error && (automatic || (port == 0 && tls == 0))) {
-                        port = port_choose(builder->context->connection, builder->definition->uuid, part->alias,
-                                           address ? address : "127.0.0.1", &builder->error);
+                        port = port_choose(builder->context->connection, builder->definition->uuid, part->alias, place,
+                                           &builder->error);
                         builder_choose_now(element, "port", builder_format(builder, "%" PRIu64, port));
                         tls = automatic ? 0 : tls;
                 }
@@ -242,7 +256,7 @@ static void build_spice(Builder *builder, xmlNode *element, const DeviceDefiniti
                         builder_not_here(builder, element, "TLS to its display");
                         g_string_append_printf(option, "%stls-port=%" PRIu64, option->len ? "," : "", tls);
                 }
-                g_string_append_printf(option, ",addr=%s", address ? address : "127.0.0.1");
+                g_string_append_printf(option, ",addr=%s", place);
         }
         if (g_strcmp0(mode, "secure") == 0)
                 g_string_append(option, ",tls-channel=default");
