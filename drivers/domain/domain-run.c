@@ -78,6 +78,15 @@ void domain_device_gone(Domain *domain, const char *alias) {
         take_live(domain, g_steal_pointer(&document));
 }
 
+void domain_link_lost(Domain *domain, const char *alias) {
+        g_autoptr(xmlDoc) document = domain->live ? definition_document(domain->live, NULL) : NULL;
+        xmlNode *element = document ? definition_find_element(document, domain->live, alias) : NULL;
+        if (!element)
+                return;
+        xml_set_attribute(xml_ensure_child(element, "link"), "state", "down");
+        take_live(domain, g_steal_pointer(&document));
+}
+
 void domain_memory_changed(Domain *domain, uint64_t bytes) {
         Operation *operation = domain->operation;
         g_autoptr(xmlDoc) document =

@@ -30,6 +30,9 @@ void domain_not_destroyed(Domain *domain, DomainState state, const GError *error
 /* A device has left the running guest. */
 void domain_device_gone(Domain *domain, const char *alias);
 
+/* The card of that alias has no link any more, which nobody has asked for. */
+void domain_link_lost(Domain *domain, const char *alias);
+
 /* The running guest has another amount of memory now, in bytes; another number of processors. */
 void domain_memory_changed(Domain *domain, uint64_t bytes);
 void domain_vcpus_changed(Domain *domain, uint32_t count);

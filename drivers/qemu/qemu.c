@@ -21,6 +21,7 @@
 #include "qemu/guest/collect.h"
 #include "qemu/guest/console.h"
 #include "qemu/guest/control.h"
+#include "qemu/guest/device-helpers.h"
 #include "qemu/guest/dump.h"
 #include "qemu/guest/guest-events.h"
 #include "qemu/guest/guest-log.h"
@@ -42,6 +43,7 @@
 #include "qemu/guest/update.h"
 #include "qemu/host/claims.h"
 #include "qemu/host/guest-user.h"
+#include "qemu/host/helper-programs.h"
 #include "qemu/host/runtime.h"
 #include "qemu/host/tpm-folder.h"
 #include "qemu/host/user-record.h"
@@ -49,15 +51,25 @@
 
 /* What is done with a guest that runs; told in this order. */
 static const GuestModule *const modules[] = {
-        &guest_events_module,    &control_module,
-        &plugging_module,        &hotplug_module,
-        &update_module,          &collect_module,
-        &console_module,         &dump_module,
-        &migration_module,       &agent_channel_module,
-        &isolation_module,       &nodes_module,
-        &block_job_begin_module, &block_job_follow_module,
-        &block_job_module,       &guest_tpm_module,
-        &snapshot_live_module,   NULL,
+        &guest_events_module,
+        &control_module,
+        &plugging_module,
+        &hotplug_module,
+        &update_module,
+        &collect_module,
+        &console_module,
+        &dump_module,
+        &migration_module,
+        &agent_channel_module,
+        &isolation_module,
+        &nodes_module,
+        &block_job_begin_module,
+        &block_job_follow_module,
+        &block_job_module,
+        &guest_tpm_module,
+        &snapshot_live_module,
+        &device_helpers_module,
+        NULL,
 };
 
 /* The binary that a document asks for: its architecture's where it names none. */
@@ -140,7 +152,8 @@ static char *get_domain_capabilities(Connection *connection, const char *emulato
         const char *name = *machine ? machine : "pc";
         g_autoptr(GPtrArray) installed = firmware_list(json_string(capabilities_data(capabilities), "target"), name),
                              paths = g_ptr_array_new();
-        CapabilitiesInstalled beside = { .tpm = tpm_folder_lacks() == NULL };
+        CapabilitiesInstalled beside = { .programs = (tpm_folder_lacks() ? 0 : INSTALLED_TPM) |
+                                                     (access(PASST, X_OK) < 0 ? 0 : INSTALLED_PASST) };
         for (guint i = 0; i < installed->len; i++) {
                 const Firmware *firmware = installed->pdata[i];
                 g_ptr_array_add(paths, firmware->code);

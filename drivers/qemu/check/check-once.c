@@ -44,7 +44,7 @@ static const struct {
         { "slices", "slice" },
         { "encryption", "secret" },
         { "disk", "secret" },
-        { "interface", "ip route" },
+        { "interface", "ip route portForward" },
         { "hostdev", "ip route" },
         { "guest", "ip route" },
         { "host", "ip route" },

@@ -8,6 +8,7 @@
 #include "link/tap.h"
 #include "qemu/command/build-card.h"
 #include "qemu/command/build-hostdev.h"
+#include "qemu/command/build-passt.h"
 #include "qemu/command/builder-device.h"
 #include "qemu/command/builder-read.h"
 #include "qemu/command/builder-write.h"
@@ -264,7 +265,9 @@ static void know_source(Builder *builder, xmlNode *element, const char *type) {
 static JsonObject *make_backend(Builder *builder, xmlNode *element, const DeviceDefinition *part) {
         JsonObject *backend = json_make("id", 's', builder_format(builder, "host%s", part->alias), NULL);
         const char *type = part->type;
-        if (strcmp(type, "user") == 0)
+        if (build_passt_is_for(element))
+                build_passt(builder, element, part, backend);
+        else if (strcmp(type, "user") == 0)
                 add_user(builder, element, backend);
         else if (strcmp(type, "bridge") == 0) {
                 builder_require(builder, element, "source/@bridge");
@@ -367,10 +370,7 @@ void build_interface(Builder *builder, xmlNode *element, const DeviceDefinition 
                 build_host_card(builder, element, part);
                 return;
         }
-        if (g_strcmp0(builder_choose(builder, element, "backend/@type", "default passt"), "passt") == 0)
-                builder_not_here(builder, element, "passt: leave out <backend>, for QEMU's own network of users");
-        if (builder_get(builder, element, "backend/@logFile"))
-                builder_not_here(builder, element, "a log of its back end: leave out logFile");
+        build_passt_check(builder, element);
         const char *tap = builder_get(builder, element, "backend/@tap"),
                    *kernel = builder_get(builder, element, "backend/@vhost");
         if (kernel && strcmp(kernel, "/dev/vhost-net") != 0)

@@ -7,8 +7,10 @@
 #include "link/tap.h"
 #include "qemu/command/build-character.h"
 #include "qemu/command/build-host.h"
+#include "qemu/command/build-passt.h"
 #include "qemu/command/build-tls.h"
 #include "qemu/command/firmware.h"
+#include "qemu/host/helper-programs.h"
 #include "qemu/host/host.h"
 #include "qemu/host/tpm-folder.h"
 
@@ -176,11 +178,29 @@ static bool is_refused(const xmlNode *element) {
         return refused;
 }
 
+static void plan_helper(GPtrArray *files, const xmlNode *element, const DeviceDefinition *part, const char *kind,
+                        const char *program) {
+        File *file = plan(files, FILE_HELPER, element, program);
+        set_format(file, kind);
+        say_whose(file, part);
+}
+
+/* And the file for what it says. */
+static void plan_passt(GPtrArray *files, const xmlNode *element, const DeviceDefinition *part) {
+        const xmlNode *backend = xml_child(element, "backend");
+        g_autofree char *log = xml_attribute(backend, "logFile");
+        plan_helper(files, element, part, "passt", PASST);
+        if (log)
+                plan(files, FILE_APPEND, backend, log);
+}
+
 static void plan_card(GPtrArray *files, const xmlNode *element, const DeviceDefinition *part) {
         if (strcmp(part->type, "network") == 0 && !is_refused(element))
                 plan_port(files, element, part);
         if (xml_attribute_is(xml_child(element, "driver"), "name", "vhost"))
                 plan_kernel_help(files, element);
+        if (build_passt_is_for(element))
+                plan_passt(files, element, part);
 }
 
 /* One that is emulated, and the secret by which what it keeps is encrypted. */

@@ -11,6 +11,7 @@
 #include "base/named-file.h"
 #include "bus.h"
 #include "qemu/command/image.h"
+#include "qemu/host/helper-programs.h"
 #include "qemu/host/tpm-folder.h"
 
 /* The largest file that is copied to memory for QEMU (a kernel, an initrd, a table), and the largest template of UEFI
@@ -177,7 +178,7 @@ static const struct {
         [FILE_ACCESS] = { false, false, "/dev/kvm" }, [FILE_OPEN] = { false, false, "/dev/vhost-net" },
         [FILE_SHARED] = { false, false, NULL },       [FILE_TPM] = { true, false, NULL }, /* the driver's own folder */
         [FILE_PORT] = { true, false, NULL }, /* the network's driver has its owner authorized */
-        [FILE_SECRET] = { false, false, NULL },
+        [FILE_SECRET] = { false, false, NULL },       [FILE_HELPER] = { true, false, NULL }, /* the driver's own program */
 };
 
 bool files_check_rights(const GPtrArray *files, GError **error) {
@@ -231,6 +232,8 @@ static bool open_one(File *file, bool foreign_user, UserRights *rights, GError *
                 return host_access_share(file->path, file->size, &file->user, error);
         case FILE_TPM:
                 return take_tpm(file, error);
+        case FILE_HELPER:
+                return helper_program_check(file->path, error);
         case FILE_APPEND:
                 return open_to_append(file, error);
         case FILE_PORT:

@@ -22,6 +22,7 @@ typedef enum FilePurpose {
         FILE_ACCESS,  /* a device that QEMU opens by its name: looked at, not opened */
         FILE_OPEN,    /* a device that is opened for it */
         FILE_SHARED,  /* memory that guests share */
+        FILE_HELPER,  /* QEMU's end of the socket of a device's helper, which is made later: its program is looked at */
         FILE_TPM,     /* the folder of an emulated TPM, which is given to its emulator; missing: there is no TPM in it yet */
         FILE_PORT,    /* of a network: the network driver's, as FILE_SECRET (guest-ports.h) */
         FILE_SECRET,  /* a secret's value: the secrets driver's, fetched before the others are opened (guest-secrets.h) */
@@ -40,8 +41,8 @@ typedef struct PortFile {
 
 typedef struct File {
         FilePurpose purpose;
-        const xmlNode *element; /* that asks for it */
-        char *path, *format, *template;
+        const xmlNode *element;         /* that asks for it */
+        char *path, *format, *template; /* FILE_HELPER: its program, its kind */
         uid_t rights; /* of the user with whose rights it is opened, the same for all of them; or USER_RIGHTS_ALL */
         bool read_only;
         bool truncate;          /* FILE_APPEND: the document says append='off' */
@@ -57,7 +58,7 @@ typedef struct File {
         PortFile *port;     /* FILE_PORT */
         char *object;       /* FILE_SECRET, FILE_PORT: its object, or its network's, once that is known */
         char *whose;        /* FILE_SECRET, FILE_PORT: what needs it, for a message */
-        char *alias;        /* FILE_SECRET: the device's */
+        char *alias;        /* FILE_SECRET, FILE_HELPER: the device's */
         char *usage;        /* FILE_SECRET: the type of its secret's usage */
         bool by_uuid;       /* FILE_SECRET: its path is the secret's UUID, else what the secret is for */
         int number; /* FILE_SECRET, of a guest that runs: the descriptor that QEMU has by now, and the set that it is in */

@@ -79,7 +79,9 @@ static const struct {
 } denied[] = {
         { NULL, "script", NULL, NULL, "it is a program" },
         { NULL, "downscript", NULL, NULL, "it is a program" },
-        { "interface", "backend", NULL, NULL, "it is a program, or a device of the host" },
+        { "interface", "backend", "logFile", NULL, "it is a path of the host" },
+        { "interface", "backend", "tap", NULL, "it is a device of the host" },
+        { "interface", "backend", "vhost", NULL, "it is a device of the host" },
         { "interface", "vlan", NULL, NULL, "it leads into another network" },
         { "interface", "virtualport", NULL, NULL, "it leads into another network" },
         { "interface", "source", "portgroup", NULL, "it leads into another network" },

@@ -8,6 +8,7 @@
 #include "domain/operation.h"
 #include "log.h"
 #include "qemu/command/node-name.h"
+#include "qemu/guest/device-helpers.h"
 #include "qemu/guest/guest-log.h"
 #include "qemu/guest/guest-tpm.h"
 #include "qemu/guest/qemu-words.h"
@@ -36,12 +37,16 @@ static void return_everything(Guest *guest, const GError *error) {
         guest_return_everything(guest, error, end_guest);
 }
 
+static void end_helpers(Guest *guest, const GError *error) {
+        device_helpers_end(guest, error, return_everything);
+}
+
 void guest_finish(Guest *guest, const GError *error) {
         if (guest->has_ended)
                 return; /* it is being done already */
         guest->has_ended = true;
         guest_drop_opening(guest);
-        guest_tpm_end(guest, error, return_everything);
+        guest_tpm_end(guest, error, end_helpers);
 }
 
 /* The disk that QEMU has spoken of, by the name of its node; or NULL. */

@@ -59,13 +59,19 @@ static const char *skip_sender(const char *line) {
         return g_str_has_prefix(name, "qemu") && g_str_has_prefix(rest + word, ": ") ? rest + word + 2 : rest;
 }
 
+/* What lines begin with that tell nobody anything: terminals that are known anyway, a log that a helper is kept from. */
+static const char *const empty_words[] = { "char device redirected to ", "Failed to send " };
+
 char *guest_log_words(const char *text) {
         g_autofree char *valid = g_utf8_make_valid(text, -1);
         g_auto(GStrv) lines = g_strsplit(valid, "\n", -1);
         g_autoptr(GString) words = g_string_new(NULL);
         for (size_t i = 0; lines[i]; i++) {
                 const char *said = skip_sender(g_strstrip(lines[i]));
-                if (*said && !g_str_has_prefix(said, "char device redirected to "))
+                bool says_nothing = false;
+                for (size_t k = 0; k < G_N_ELEMENTS(empty_words); k++)
+                        says_nothing |= g_str_has_prefix(said, empty_words[k]);
+                if (*said && !says_nothing)
                         g_string_append_printf(words, "%s%s", words->len > 0 ? "\n" : "", said);
         }
         return g_string_free(g_steal_pointer(&words), FALSE);

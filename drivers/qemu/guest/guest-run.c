@@ -16,6 +16,7 @@
 #include "log.h"
 #include "qemu/command/files-plan.h"
 #include "qemu/guest/agent-channel.h"
+#include "qemu/guest/device-helpers.h"
 #include "qemu/guest/guest-capabilities.h"
 #include "qemu/guest/guest-end.h"
 #include "qemu/guest/nodes.h"
@@ -381,16 +382,12 @@ static int open_log(Guest *guest, GError **error) {
         return steal_fd(&fd);
 }
 
-/* It is where it belongs, and may run its program. */
-static void on_placed(Guest *guest, const GError *error) {
-        g_autoptr(GError) ending = NULL;
-        if (!error && guest->domain->connection->closing)
-                domain_fail(guest->domain, &ending, VIRTBUS_ERROR_CANCELLED, "the driver is ending");
-        if (error || ending) {
-                abort_start(guest, error ? error : ending);
+/* What it needs beside it serves: it may run its program. */
+static void run_program(Guest *guest, const GError *error) {
+        if (error) {
+                abort_start(guest, error);
                 return;
         }
-        guest_tpm_go(guest);
         process_go(guest->process);
         sd_event_add_time_relative(guest->domain->connection->event, &guest->timeout, CLOCK_MONOTONIC, GUEST_START_TIMEOUT, 0,
                                    on_timeout, guest);
@@ -403,6 +400,19 @@ static void on_placed(Guest *guest, const GError *error) {
         /* While QEMU loads there is time for this, unless it will name terminals. */
         if (guest->line->consoles->len == 0)
                 set_live(guest);
+}
+
+/* It is where it belongs. */
+static void on_placed(Guest *guest, const GError *error) {
+        g_autoptr(GError) ending = NULL;
+        if (!error && guest->domain->connection->closing)
+                domain_fail(guest->domain, &ending, VIRTBUS_ERROR_CANCELLED, "the driver is ending");
+        if (error || ending) {
+                abort_start(guest, error ? error : ending);
+                return;
+        }
+        guest_tpm_go(guest);
+        device_helpers_go(guest, run_program);
 }
 
 /* What the document has chosen, where this host has it. */
@@ -460,6 +470,8 @@ static bool launch(Guest *guest, GError **error) {
 static bool build_and_launch(Guest *guest, GPtrArray *files, GError **error) {
         CommandLineContext context = guest_context(guest, guest->document, guest->domain->live, NULL);
         nodes_number(guest, guest->document, guest->domain->live, files, 0);
+        if (!device_helpers_make(guest, files, error))
+                return false;
         guest->line = command_line_build(&context, files, error);
         if (guest->line)
                 nodes_remember(guest, guest->line);

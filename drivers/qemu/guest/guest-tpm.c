@@ -98,9 +98,13 @@ static bool run(Guest *guest, GPtrArray *arguments, int socket, GError **error) 
         if (!is_setup)
                 g_array_append_val(fds, socket);
         GPtrArray *paths = helper_arguments((const char *const[]){ tpm->file->path, NULL });
-        const HelperProgram program = {
-                .arguments = arguments, .home = tpm->file->path, .fds = fds, .log = log, .paths = paths, .is_maker = is_setup
-        };
+        const HelperProgram program = { .arguments = arguments,
+                                        .home = tpm->file->path,
+                                        .fds = fds,
+                                        .log = log,
+                                        .paths = paths,
+                                        .temporary = is_setup,
+                                        .is_maker = is_setup };
         return helper_run(&tpm->helper, &program, is_setup ? on_setup_ended : on_ended, error);
 }
 

@@ -80,20 +80,21 @@ struct Guest {
         GHashTable *cleanups;      /* struct Cleanup: of devices that have left */
         struct Plugging *plugging; /* of the operation at work */
         sd_event_source *detach_timeout;
-        struct ScopeCall *scope_call; /* that waits for systemd */
-        struct Limiting *limiting;    /* that waits for a worker */
-        struct Placing *placing;      /* its threads: threads.c */
-        bool has_thread_groups;       /* some of them have had limits */
-        GQueue deeds;                 /* struct Deed: calls that its monitor is to answer */
-        GQueue returnings;            /* struct Returning: what it held that is being given back */
-        struct Isolation *isolation;  /* what its QEMU is kept from; or NULL: isolation.c */
-        struct Showing *showing;      /* what it is being shown */
-        struct GuestTpm *tpm;         /* its TPM's emulator; or NULL: guest-tpm.h */
-        bool has_ended, ended_well;   /* nothing but that is left of it */
-        char *attaching;              /* the device that is being attached: kept in the status, for a successor of this driver */
-        char *half_attached;          /* the one that was when an earlier driver ended: being removed */
-        struct Nodes *nodes;          /* of its disks: nodes.h */
-        GHashTable *block_jobs;       /* alias of a disk -> BlockJob: block-job.h */
+        struct ScopeCall *scope_call;  /* that waits for systemd */
+        struct Limiting *limiting;     /* that waits for a worker */
+        struct Placing *placing;       /* its threads: threads.c */
+        bool has_thread_groups;        /* some of them have had limits */
+        GQueue deeds;                  /* struct Deed: calls that its monitor is to answer */
+        GQueue returnings;             /* struct Returning: what it held that is being given back */
+        struct Isolation *isolation;   /* what its QEMU is kept from; or NULL: isolation.c */
+        struct Showing *showing;       /* what it is being shown */
+        struct GuestTpm *tpm;          /* its TPM's emulator; or NULL: guest-tpm.h */
+        struct DeviceHelpers *helpers; /* of its devices; or NULL: device-helpers.h */
+        bool has_ended, ended_well;    /* nothing but that is left of it */
+        char *attaching;               /* the device that is being attached: kept in the status, for a successor of this driver */
+        char *half_attached;           /* the one that was when an earlier driver ended: being removed */
+        struct Nodes *nodes;           /* of its disks: nodes.h */
+        GHashTable *block_jobs;        /* alias of a disk -> BlockJob: block-job.h */
         sd_event_source *block_job_timer;
         struct BlockOpening *block_opening; /* of the one that begins, or NULL */
         struct Snapshotting *snapshotting;  /* what it does of a snapshot, or NULL: snapshot-live.c */

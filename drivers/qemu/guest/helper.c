@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "qemu/guest/helper.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "qemu/guest/guest-log.h"
@@ -51,7 +52,7 @@ bool helper_run(Helper *helper, const HelperProgram *program, HelperEnded ended,
         from.parts &= ~program->without;
         Confinement confinement = confine_for(&from, program->arguments->pdata[0],
                                               program->paths ? program->paths : g_ptr_array_new_with_free_func(g_free));
-        confinement.temporary = program->is_maker;
+        confinement.temporary = program->temporary;
         const ProcessSetup setup = { .arguments = (char *const *) program->arguments->pdata,
                                      .environment = environment,
                                      .fds = (const int *) (void *) program->fds->data,
@@ -68,9 +69,14 @@ bool helper_run(Helper *helper, const HelperProgram *program, HelperEnded ended,
         return helper->process != NULL;
 }
 
-void helper_go(const Helper *helper) {
-        if (helper->process)
-                process_go(helper->process);
+void helper_go(Helper *helper) {
+        struct stat info;
+        g_autofree char *path = guest_log_path(helper->guest->domain->connection, helper->guest->domain->uuid);
+        if (!helper->process)
+                return;
+        if (stat(path, &info) == 0)
+                helper->log_start = info.st_size;
+        process_go(helper->process);
 }
 
 bool helper_end(const Helper *helper) {

@@ -19,7 +19,7 @@ struct Helper {
         Process *process; /* NULL: it has ended, or has not begun */
         uid_t uid;        /* whom it runs as */
         gid_t gid;
-        off_t log_start; /* of what this process says */
+        off_t log_start; /* of what this process says, in the log of its guest */
         HelperEnded ended;
 };
 
@@ -27,12 +27,13 @@ struct Helper {
 typedef struct HelperProgram {
         GPtrArray *arguments;  /* char * */
         const char *home;      /* its HOME, or NULL */
-        const GArray *fds;     /* int: passed under their own numbers */
+        GArray *fds;           /* int: passed under their own numbers */
         int log;               /* helper_open_log, or another one */
         GPtrArray *paths;      /* char *, taken: what of the host's files it is shown besides the system; or NULL */
         unsigned without;      /* ConfinePart: which it does without, as it confines itself by what they take */
         uint64_t capabilities; /* of root's, which it keeps: as in ProcessSetup */
-        bool is_maker;         /* it makes something, and ends: with the driver, if that ends before; it has a /tmp */
+        bool temporary;        /* it has a /tmp, which is empty, and goes with it */
+        bool is_maker;         /* it makes something, and ends: with the driver, if that ends before */
 } HelperProgram;
 
 /* One of the guest, which is not there yet; the user of its QEMU. */
@@ -45,14 +46,14 @@ bool helper_take_user(Helper *helper, const char *alias, GError **error);
 /* The guest's log, which the helper writes to: a descriptor, or -1. */
 int helper_open_log(Helper *helper, GError **error);
 
-/* What it has said there. */
+/* What has been said there since it goes, and before that since it was opened. */
 char *helper_last_words(const Helper *helper);
 
 /* Makes its process, which waits. */
 bool helper_run(Helper *helper, const HelperProgram *program, HelperEnded ended, GError **error);
 
 /* It may run its program. */
-void helper_go(const Helper *helper);
+void helper_go(Helper *helper);
 
 /* Tells it to end: ENDED follows. False where it is not there. */
 bool helper_end(const Helper *helper);

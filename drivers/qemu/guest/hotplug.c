@@ -10,6 +10,7 @@
 #include "qemu/command/files-plan.h"
 #include "qemu/guest/agent-channel.h"
 #include "qemu/guest/console.h"
+#include "qemu/guest/device-helpers.h"
 #include "qemu/guest/isolation.h"
 #include "qemu/guest/nodes.h"
 #include "qemu/guest/plugging.h"
@@ -65,13 +66,17 @@ static void on_reached(Guest *guest, const GError *error) {
         script_run(script, on_plugged, guest);
 }
 
-static void on_attach_files(Guest *guest, GPtrArray *files, const GError *error) {
-        Operation *operation = plugging_operation(guest);
+static void fail_to_save(const Guest *guest, GError **error) {
+        domain_fail(guest->domain, error, VIRTBUS_ERROR_LIMIT_EXCEEDED,
+                    "cannot write to %s that it gets a device: make space there", guest->domain->connection->runtime_directory);
+}
+
+/* What the device needs beside QEMU serves. */
+static void on_attach_helpers(Guest *guest, const GError *error) {
+        g_autoptr(GPtrArray) files = g_steal_pointer(&guest->plugging->files);
         g_autoptr(GError) failure = error ? g_error_copy(error) : NULL;
-        guest->plugging->first_socket = guest->sockets->len + 1;
         if (!failure) {
-                guest_keep_sockets(guest, files, NULL);
-                CommandLineContext context = attach_context(guest, operation);
+                CommandLineContext context = attach_context(guest, plugging_operation(guest));
                 nodes_number(guest, context.document, context.definition, files, 0);
                 guest->plugging->line = command_line_build(&context, files, &failure);
                 if (guest->plugging->line)
@@ -81,6 +86,23 @@ static void on_attach_files(Guest *guest, GPtrArray *files, const GError *error)
                 plugging_finish(guest, failure);
         else
                 isolation_show(guest, guest->plugging->line, on_reached);
+}
+
+static void on_attach_files(Guest *guest, GPtrArray *files, const GError *error) {
+        g_autoptr(GError) failure = error ? g_error_copy(error) : NULL;
+        guest->plugging->first_socket = guest->sockets->len + 1;
+        if (!failure) {
+                guest_keep_sockets(guest, files, NULL);
+                device_helpers_make(guest, files, &failure);
+        }
+        if (!failure && device_helpers_wanted(files) && !domain_save_status(guest->domain)) /* its helper is found again */
+                fail_to_save(guest, &failure);
+        if (failure) {
+                plugging_finish(guest, failure);
+                return;
+        }
+        guest->plugging->files = g_ptr_array_ref(files);
+        device_helpers_go(guest, on_attach_helpers);
 }
 
 static void on_fdsets_known(void *data, JsonObject *answer, const GError *error) {
@@ -93,9 +115,7 @@ static void on_fdsets_known(void *data, JsonObject *answer, const GError *error)
         guest->attaching = g_strdup(device_change_of(plugging_operation(guest))->alias);
         g_autoptr(GError) failure = NULL;
         if (!domain_save_status(guest->domain)) { /* no driver after this one would know what QEMU has */
-                domain_fail(guest->domain, &failure, VIRTBUS_ERROR_LIMIT_EXCEEDED,
-                            "cannot write to %s that it gets a device: make space there",
-                            guest->domain->connection->runtime_directory);
+                fail_to_save(guest, &failure);
                 plugging_finish(guest, failure);
                 return;
         }

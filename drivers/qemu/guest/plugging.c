@@ -9,6 +9,7 @@
 #include "qemu/command/node-name.h"
 #include "qemu/command/build-tls.h"
 #include "qemu/guest/collect.h"
+#include "qemu/guest/device-helpers.h"
 #include "qemu/guest/guest-ports.h"
 #include "qemu/guest/guest-secrets.h"
 #include "qemu/guest/isolation.h"
@@ -26,6 +27,7 @@ void medium_free(Medium *medium) {
 static void plugging_free(Plugging *plugging) {
         if (plugging->line)
                 command_line_free(plugging->line);
+        g_clear_pointer(&plugging->files, g_ptr_array_unref);
         g_free(plugging->node);
         g_free(plugging->alias);
         g_clear_pointer(&plugging->processors, g_ptr_array_unref);
@@ -83,9 +85,10 @@ void plugging_finish(Guest *guest, const GError *raw) {
         guest->sizes_asked = 0;
         if (error && guest->plugging->first_socket > 0)
                 guest_remove_sockets(guest, guest->plugging->first_socket - 1, NULL);
-        if (error && operation_is(operation, &attach_class) && device_change_of(operation)->alias)
+        if (error && operation_is(operation, &attach_class) && device_change_of(operation)->alias) {
+                device_helpers_leave(guest, device_change_of(operation)->alias);
                 guest_return_things(guest, device_change_of(operation)->alias, error, finish_returned);
-        else
+        } else
                 finish_returned(guest, NULL, error);
 }
 
@@ -200,6 +203,7 @@ static void on_cleaned(void *data, const GError *error) {
         bool is_medium = cleanup->one_base;
         (void) error;
         if (!is_medium) {
+                device_helpers_leave(guest, alias);
                 guest_return_things(guest, alias, NULL, on_things_returned);
                 return;
         }

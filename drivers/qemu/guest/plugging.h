@@ -9,6 +9,7 @@
 /* What the operation at work has prepared. */
 typedef struct Plugging {
         Guest *guest;
+        GPtrArray *files;  /* ATTACH: while its helper is waited for */
         CommandLine *line; /* what was opened */
         guint device;      /* UPDATE: its place in the new definition */
         xmlDoc *document;  /* UPDATE: as it was, and the device's element in it */

@@ -95,7 +95,7 @@ char *capabilities_host_xml(CapabilitiesCache *cache, const char *const *emulato
 /* One value of an enumeration, where QEMU has the device that it needs. */
 typedef struct Choice {
         const char *value, *device; /* NULL: always there */
-        bool tpm;                   /* only where there is an emulator of TPMs */
+        unsigned program;           /* InstalledProgram: only where it is there */
 } Choice;
 
 typedef struct Enumeration {
@@ -135,7 +135,8 @@ static const Enumeration enumerations[] = {
         { "rng", "backendModel", { { "random", NULL }, { "egd", NULL }, { "builtin", NULL } } },
         { "filesystem", "driverType", { { "path", "virtio-9p-pci" }, { "virtiofs", "vhost-user-fs-pci" } } },
         { "tpm", "model", { { "tpm-tis", "tpm-tis" }, { "tpm-crb", "tpm-crb" } } },
-        { "tpm", "backendModel", { { "emulator", NULL, true }, { "external", NULL } } },
+        { "tpm", "backendModel", { { "emulator", NULL, INSTALLED_TPM }, { "external", NULL } } },
+        { "interface", "backendType", { { "default", NULL }, { "passt", NULL, INSTALLED_PASST } } },
         { "redirdev", "bus", { { "usb", "usb-redir" } } },
         { "channel", "type", { { "pty", NULL }, { "unix", NULL }, { "spicevmc", "qxl" } } },
 };
@@ -148,7 +149,7 @@ static void add_choices(xmlNode *parent, const Enumeration *enumeration, const C
         xml_set_attribute(element, "name", enumeration->name);
         for (const Choice *choice = enumeration->choices; choice->value; choice++)
                 if ((!choice->device || capabilities_has_device(capabilities, choice->device)) &&
-                    (!choice->tpm || installed->tpm))
+                    (choice->program & ~installed->programs) == 0)
                         xml_add(element, "value", choice->value);
 }
 
@@ -208,7 +209,7 @@ static void add_firmware(xmlNode *root, const CapabilitiesInstalled *installed) 
 char *capabilities_domain_xml(const Capabilities *capabilities, const char *emulator, const char *name, bool kvm,
                               const CapabilitiesInstalled *installed, GError **error) {
         static const char *const elements[] = { "disk",       "graphics", "video",    "hostdev", "rng",
-                                                "filesystem", "tpm",      "redirdev", "channel" };
+                                                "filesystem", "tpm",      "redirdev", "channel", "interface" };
         JsonObject *machine = capabilities_find_machine(capabilities, name);
         if (!machine) {
                 virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED, "%s (QEMU %s) has no machine '%.64s'", emulator,

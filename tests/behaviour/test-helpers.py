@@ -1,0 +1,270 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Helpers of a real QEMU's devices: passt, which connects a card; from their start to their end, whoever ends."""
+
+import os
+import re
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+
+from gi.repository import GLib
+from rig import NAME, ROOT, Bus, BusError, Hypervisor, contains, expect, run, variants
+from spaces import shell
+
+SESSION = sys.argv[1:] == ["session"]  # that of a user, whom this program begins for that
+if os.geteuid() != 0 and not SESSION:
+    print("1..0 # SKIP needs root: a user for each helper")
+    sys.exit(0)
+if not shutil.which("passt"):
+    print("1..0 # SKIP passt is not installed")
+    sys.exit(0)
+
+UUID = "2f1d6c58-2b0e-4f43-8a06-51a3c8b0d7e1"
+LOG = f"{ROOT}/passt-of-web.log"
+MAC = "52:54:00:6c:00:01"
+
+bus = Bus()
+qemu = Hypervisor(bus, "qemu")
+if not SESSION:
+    shell("ip link set lo up; ip link add out type bridge; ip addr add 192.0.2.2/24 dev out; ip link set out up; ip route add default via 192.0.2.1")
+
+
+def equal(one, other):
+    assert one == other, (one, other)
+
+
+def card(more="", backend="<backend type='passt'/>", attributes=""):
+    return f"<interface type='user'{attributes}><mac address='{MAC}'/>{backend}<model type='virtio'/>{more}</interface>"
+
+
+def document(devices, **options):
+    return qemu.document("web", devices, uuid=UUID, **options)
+
+
+def forward(ports, more="", proto="tcp"):
+    return f"<portForward proto='{proto}'{more}>{ports}</portForward>"
+
+
+def processes(program):
+    """Those of that program which are in this network namespace: other tests may have some too."""
+    found, here = [], os.readlink("/proc/self/ns/net")
+    for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
+        try:
+            words = open(f"/proc/{pid}/cmdline", encoding="utf-8").read().split("\0")
+            if os.path.basename(words[0]).split(".")[0] == program and os.readlink(f"/proc/{pid}/ns/net") == here:
+                found.append(pid)
+        except OSError:
+            continue
+    return found
+
+
+def one(program="passt"):
+    found = processes(program)
+    assert len(found) == 1, found
+    return found[0]
+
+
+def wait_for_end(pid):
+    try:
+        fd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    with os.fdopen(fd) as process:
+        assert select.select([process], [], [], 20)[0], f"process {pid} does not end"
+
+
+def status_of(pid, what):
+    return re.search(rf"^{what}:\s*(.*)$", open(f"/proc/{pid}/status", encoding="utf-8").read(), re.M)[1].split()
+
+
+def words_of(pid):
+    return open(f"/proc/{pid}/cmdline", encoding="utf-8").read().split("\0")
+
+
+def is_open(port, kind="tcp", address="127.0.0.1"):
+    return f"{address}:{port} " in shell(f"ss -H -l -n --{kind}") + " "
+
+
+def attach(domain, xml, **options):
+    return bus.call(domain, f"{NAME}.Domain", "AttachDevice", "sa{sv}", xml, variants(options))
+
+
+def detach(domain, device):
+    """A guest without a system releases what it was asked for when it is reset."""
+    expect("Timeout", bus.call, device, f"{NAME}.Device", "Detach", "a{sv}", {"timeout": GLib.Variant("t", 1000)})
+    bus.call(domain, f"{NAME}.Domain", "Reset")
+    bus.wait(lambda: device not in bus.objects(domain), "the device's end")
+
+
+def live(domain):
+    return ET.fromstring(bus.call(domain, f"{NAME}.Domain", "GetXML", "a{sv}", {}))
+
+
+def link_of(domain):
+    link = live(domain).find("devices/interface/link")
+    return link.get("state") if link is not None else "up"
+
+
+def alias_of(domain):
+    return live(domain).find("devices/interface/alias").get("name")
+
+
+def off(domain):
+    left = processes("passt")
+    qemu.do(domain, "Destroy")
+    for pid in left:
+        wait_for_end(pid)
+
+
+def passt_connects_a_card_and_ends_with_its_guest():
+    ports = forward("<range start='5522' to='22'/><range start='7000' end='7003'/><range start='7001' exclude='yes'/>", " address='127.0.0.1'")
+    datagrams = forward("<range start='5300' end='5301' to='53'/>", proto="udp")
+    addresses = "<ip family='ipv4' address='172.17.2.5' prefix='24'/>"
+    domain = qemu.define(document(card(addresses + ports + datagrams, f"<backend type='passt' logFile='{LOG}'/>") , kernel="<boot dev='network'/>"))
+    qemu.do(domain, "Start")
+    pid, guest = one(), qemu.pid_of(domain)
+    users = [status_of(p, "Uid")[0] for p in (pid, guest)]
+    assert "0" not in users and (users[0] == users[1]) == SESSION, users
+    equal(status_of(pid, "NoNewPrivs"), ["1"])
+    equal(set(status_of(pid, "CapEff") + status_of(pid, "CapPrm")), {"0" * 16})
+    assert os.readlink(f"/proc/{pid}/ns/mnt") != os.readlink("/proc/self/ns/mnt")
+    if not SESSION:  # who may look
+        equal(os.listdir(f"/proc/{pid}/root"), [])  # no file at all
+    equal([port for port in (5522, 22, 7000, 7001, 7002, 7003) if is_open(port)], [5522, 7000, 7002, 7003])
+    equal([port for port in (5300, 5301, 53) if is_open(port, "udp", "0.0.0.0") or is_open(port, "udp", "*")], [5300, 5301])
+    contains(" ".join(words_of(guest)), '"type":"stream"', '"type":"fd"')
+    # The guest's firmware asks for an address, and gets that one.
+    bus.wait(lambda: "172.17.2.5" in open(LOG, encoding="utf-8").read(), "what passt says of the guest's DHCP")
+    bus.wait(lambda: re.search(r"DHCP|ack", open(LOG, encoding="utf-8").read()), "an address for the guest")
+    equal((os.stat(LOG).st_uid, os.stat(LOG).st_mode & 0o777), (os.geteuid(), 0o600))
+    off(domain)
+    equal(processes("passt"), [])
+    os.unlink(LOG)
+    qemu.do(domain, "Undefine")
+
+
+def a_guest_outlives_it_without_a_link():
+    domain = qemu.define(document(card()))
+    qemu.do(domain, "Start", paused=True)
+    pid = one()
+    os.kill(pid, signal.SIGKILL)
+    bus.wait(lambda: link_of(domain) == "down", "the card without a link")
+    equal(qemu.state(domain), "paused")
+    # What the message says to do helps.
+    detach(domain, f"{domain}/device/net0")
+    attach(domain, card())
+    equal((link_of(domain), one() != pid), ("up", True))
+    off(domain)
+    qemu.do(domain, "Undefine")
+
+
+def it_outlives_the_driver():
+    domain = qemu.define(document(card()))
+    qemu.do(domain, "Start", paused=True)
+    pid = one()
+    qemu.kill_driver()
+    equal((qemu.state(domain), one(), link_of(domain)), ("paused", pid, "up"))
+    # One that ends while no driver is there is missed by the next one.
+    qemu.kill_driver(after=lambda: (os.kill(pid, signal.SIGKILL), wait_for_end(pid)))
+    bus.wait(lambda: link_of(domain) == "down", "the card without a link")
+    off(domain)
+    qemu.do(domain, "Start", paused=True)
+    pid = one()
+    qemu.kill_driver()
+    off(domain)
+    equal(processes("passt"), [])
+    qemu.do(domain, "Undefine")
+
+
+def a_card_is_plugged_with_it_and_unplugged():
+    domain = qemu.define(document(""))
+    qemu.do(domain, "Start", paused=True)
+    ports = forward("<range start='5523'/>", " address='127.0.0.1'")
+    device = attach(domain, card(ports))
+    pid = one()
+    assert is_open(5523)
+    # Another one with that port: what has failed leaves nothing.
+    other = card(ports).replace(MAC, "52:54:00:6c:00:02")
+    contains(expect("HypervisorFailed", attach, domain, other), "passt", "5523")
+    equal((one(), len(live(domain).findall("devices/interface"))), (pid, 1))
+    qemu.kill_driver()
+    equal(one(), pid)
+    detach(domain, device)
+    wait_for_end(pid)
+    equal(live(domain).findall("devices/interface"), [])
+    assert not is_open(5523)
+    off(domain)
+    qemu.do(domain, "Undefine")
+
+
+def a_start_that_it_cannot_serve_fails_with_its_words():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 5524))
+        taken.listen()
+        domain = qemu.define(document(card(forward("<range start='5524'/>", " address='127.0.0.1'"))))
+        contains(expect("HypervisorFailed", qemu.do, domain, "Start", paused=True), "web", "passt", "net0", "5524")
+    equal((processes("passt"), qemu.state(domain)), ([], "shutoff"))
+    qemu.do(domain, "Start", paused=True)
+    off(domain)
+    qemu.do(domain, "Undefine")
+
+
+def its_log_is_led_nowhere_by_somebodys_link():
+    folder = f"{ROOT}/anybodys"
+    os.mkdir(folder)
+    os.chmod(folder, 0o777)
+    os.chown(folder, 65533, 65533)
+    os.symlink("/etc/passwd", f"{folder}/log")
+    os.lchown(f"{folder}/log", 65533, 65533)
+    before = open("/etc/passwd", encoding="utf-8").read()
+    domain = qemu.define(document(card(backend=f"<backend type='passt' logFile='{folder}/log'/>")))
+    contains(expect("InvalidArgument", qemu.do, domain, "Start", paused=True), f"{folder}/log")
+    equal((processes("passt"), open("/etc/passwd", encoding="utf-8").read()), ([], before))
+    qemu.do(domain, "Undefine")
+
+
+def what_it_cannot_do_is_refused_when_it_is_defined():
+    for more, code, *parts in (
+        (card(forward("<range start='0'/>")), "InvalidXML", "start"),
+        (card(forward("<range end='7'/>")), "InvalidXML", "start"),
+        (card(forward("<range start='65536'/>")), "InvalidXML", "65536"),
+        (card(forward("<range start='10' end='9'/>")), "InvalidXML", "end"),
+        (card(forward("<range start='10' end='20' to='65530'/>")), "InvalidXML", "65530"),
+        (card(forward("<range start='10' to='11' exclude='yes'/>")), "InvalidXML", "exclude"),
+        (card(forward("<range start='10' colour='red'/>")), "Unsupported", "colour"),
+        (card(forward("", proto="sctp")), "InvalidXML", "sctp"),
+        (card("<portForward/>"), "InvalidXML", "proto"),
+        (card(forward("", " address='nowhere'")), "InvalidXML", "nowhere"),
+        (card(forward("", " address='127.0.0.1/22,~1'")), "InvalidXML", "127.0.0.1/22"),
+        (card(forward("", " dev='eth0/1'")), "InvalidXML", "eth0/1"),
+        (card("<source dev='-x'/>"), "InvalidXML", "-x"),
+        (card("<ip family='ipv4' address='fd00::1'/>"), "InvalidXML", "fd00::1"),
+        (card("<ip family='ipv4' address='10.0.0.1'/><ip family='ipv4' address='10.0.0.2'/>"), "InvalidXML", "one IPv4"),
+        (card("<ip family='ipv6' address='fd00::1' prefix='48'/>"), "InvalidXML", "48"),
+        (card(backend="<backend type='passt' logFile='log'/>"), "InvalidXML", "logFile"),
+        (card(backend="<backend logFile='/var/log/x'/>"), "Unsupported", "passt"),
+        (card(forward(""), backend=""), "InvalidXML", "passt"),
+        (card().replace("type='user'", "type='bridge'") .replace("<backend", "<source bridge='out'/><backend"), "InvalidXML", "user"),
+    ):
+        try:
+            qemu.define(document(more))
+        except BusError as error:
+            assert error.name.rsplit(".", 1)[1] in (code, "LimitExceeded"), error
+            contains(error.message, *parts)
+        else:
+            raise AssertionError(f"{more} was not refused")
+
+
+def a_users_own_session_has_it_too():
+    folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    done = subprocess.run([f"{folder}/as-user", f"{folder}/with-bus", sys.executable, os.path.abspath(__file__), "session"], stdout=subprocess.PIPE, check=False)
+    assert done.returncode == 0 and b"not ok" not in done.stdout and b"\nok 1" in done.stdout, done.stdout.decode()
+
+
+tests = [passt_connects_a_card_and_ends_with_its_guest, a_guest_outlives_it_without_a_link, it_outlives_the_driver, a_card_is_plugged_with_it_and_unplugged, a_start_that_it_cannot_serve_fails_with_its_words, what_it_cannot_do_is_refused_when_it_is_defined]
+run(tests if SESSION else [*tests, its_log_is_led_nowhere_by_somebodys_link, a_users_own_session_has_it_too])
