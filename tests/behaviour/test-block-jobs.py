@@ -511,6 +511,34 @@ def a_threshold_is_told_once():
     domain.end()
 
 
+def what_is_defined_while_a_job_pivots_is_not_undone():
+    """The job's end changes the definition as it is by then: a title that it got stays, and so does another image."""
+    other = made("meanwhile-other.qcow2")
+    for kind in ("commit", "copy"):
+        for replaces in (False, True):
+            paths = chain_of("meanwhile", 2)
+            domain = Domain("meanwhile", paths[1], paused=True)
+            process = qemu.pid_of(domain.path)
+            os.kill(process, signal.SIGSTOP)
+            try:
+                arguments = ("Commit", "ssa{sv}", "", "") if kind == "commit" else ("Copy", "ssa{sv}", made(f"meanwhile-{replaces}.qcow2"), "qcow2")
+                begun = bus.begin(domain.disk, DISK, *arguments, variants({"pivot": True, **({"reuse": True} if kind == "copy" else {})}))
+                text = bus.call(domain.path, f"{NAME}.Domain", "GetXML", "a{sv}", variants({"inactive": True})).replace("</name>", "</name><title>MEANWHILE</title>")
+                if replaces:
+                    text = document("meanwhile", other).replace("</name>", f"</name><title>MEANWHILE</title><uuid>{bus.get(domain.path, 'Domain', 'UUID')}</uuid>")
+                defined = bus.begin(qemu.path, f"{NAME}.Connection", "DefineDomain", "sa{sv}", text, {})
+                bus.settle()
+            finally:
+                os.kill(process, signal.SIGCONT)
+            bus.wait(lambda begun=begun, defined=defined: begun and defined, "answers")
+            done(begun[0][0])
+            assert not isinstance(defined[0], BusError), defined
+            pivoted = os.path.basename(paths[0]) if kind == "commit" else f"meanwhile-{replaces}.qcow2"
+            assert domain.source() == pivoted and domain.source(live=False) == (os.path.basename(other) if replaces else pivoted), (kind, replaces)
+            assert bus.get(domain.path, "Domain", "Title") == "MEANWHILE" or "MEANWHILE" in bus.call(domain.path, f"{NAME}.Domain", "GetXML", "a{sv}", variants({"inactive": True}))
+            domain.end()
+
+
 def who_may_not_is_refused():
     paths = chain_of("rights", 2)
     domain = Domain("rights", paths[1], paused=True)
@@ -525,4 +553,4 @@ def who_may_not_is_refused():
     domain.end()
 
 
-run([the_chain_of_a_running_disk_is_told_and_numbered, an_active_commit_pivots_to_the_base, a_pivot_before_it_is_ready_waits_and_one_may_be_asked_for_at_the_start, an_inactive_commit_and_a_pull_keep_relative_names_and_no_descriptor_gets_into_a_header, a_chain_can_be_committed_again_and_again_also_in_a_paused_guest, a_copy_is_finished_or_becomes_the_disk, a_shallow_copy_is_backed_by_the_same_images, a_job_is_cancelled_and_limited, what_a_job_stands_in_the_way_of_names_job_and_disk, what_cannot_be_is_refused_by_name, an_image_that_only_a_header_names_elsewhere_is_not_written, a_job_is_found_again_by_the_next_driver_with_its_outcome, a_driver_that_is_killed_at_any_instant_tears_no_pivot, a_qemu_that_ends_within_a_job_leaves_what_can_be_started, what_a_disk_may_use_changes_and_its_images_stay, a_disk_goes_with_all_its_images_after_jobs, a_threshold_is_told_once, who_may_not_is_refused])
+run([the_chain_of_a_running_disk_is_told_and_numbered, an_active_commit_pivots_to_the_base, a_pivot_before_it_is_ready_waits_and_one_may_be_asked_for_at_the_start, an_inactive_commit_and_a_pull_keep_relative_names_and_no_descriptor_gets_into_a_header, a_chain_can_be_committed_again_and_again_also_in_a_paused_guest, a_copy_is_finished_or_becomes_the_disk, a_shallow_copy_is_backed_by_the_same_images, a_job_is_cancelled_and_limited, what_a_job_stands_in_the_way_of_names_job_and_disk, what_cannot_be_is_refused_by_name, an_image_that_only_a_header_names_elsewhere_is_not_written, a_job_is_found_again_by_the_next_driver_with_its_outcome, a_driver_that_is_killed_at_any_instant_tears_no_pivot, a_qemu_that_ends_within_a_job_leaves_what_can_be_started, what_a_disk_may_use_changes_and_its_images_stay, a_disk_goes_with_all_its_images_after_jobs, a_threshold_is_told_once, what_is_defined_while_a_job_pivots_is_not_undone, who_may_not_is_refused])

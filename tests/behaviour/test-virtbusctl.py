@@ -386,6 +386,11 @@ def domains_start_stop_and_are_waited_for():
     monitor.wait()
     ctl("start", "--paused", "tiny")
     assert json.loads(ctl("list", "--json", "tiny"))[0]["state"] == "paused"
+    # Both options: it begins anew, and waits.
+    ctl("save", "tiny")
+    ctl("start", "--paused", "--force", "tiny")
+    assert json.loads(ctl("list", "--json", "tiny"))[0]["state"] == "paused"
+    contains(ctl("show", "tiny"), "HasManagedSave=false")
     ctl("autostart", "tiny", "on")
     contains(ctl("show", "tiny"), "Autostart=true")
     ctl("autostart", "tiny", "maybe", status=2)

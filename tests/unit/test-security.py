@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""SECURITY.md names for what it says the tests that show it: each exists, and is run.
+"""SECURITY.md, and tests/findings.md, name for what they say the tests that show it: each exists, and is run.
 
 Usage: test-security.py SOURCE
 """
@@ -11,7 +11,7 @@ import re
 import sys
 
 source = sys.argv[1]
-references = re.findall(r"`([\w./-]+\.(?:py|c)): (\w+)`", open(f"{source}/SECURITY.md", encoding="utf-8").read())
+references = re.findall(r"`([\w./-]+\.(?:py|c)): (\w+)`", "".join(open(f"{source}/{page}", encoding="utf-8").read() for page in ("SECURITY.md", "tests/findings.md")))
 files = {name: text for path in glob.glob(f"{source}/tests/*/*") if path.endswith((".py", ".c"))
          for text in [open(path, encoding="utf-8").read()]
          for name in (os.path.basename(path), os.path.relpath(path, f"{source}/tests"))}
@@ -25,7 +25,7 @@ def is_run(text, name, kind):
 
 
 print(f"1..{len(references) + 1}")
-print(f"{'ok' if len(references) > 20 else 'not ok'} 1 - the page names tests")
+print(f"{'ok' if len(references) > 20 else 'not ok'} 1 - the pages name tests")
 failed = len(references) <= 20
 for number, (file, name) in enumerate(references, 2):
     fine = file in files and is_run(files[file], name, file.rsplit(".", 1)[1])
