@@ -240,7 +240,7 @@ static void undefine(void *data, const GError *failure) {
 /* Nor any of another domain's snapshots. */
 static void forget_snapshots(void *data) {
         Change *change = data;
-        snapshots_forget_first(change->domain, undefine, change);
+        tree_forget_first(change->domain, &snapshot_tree, undefine, change);
 }
 
 static void begin_undefine(Change *change) {
@@ -262,7 +262,7 @@ static void begin_undefine(Change *change) {
         else if (!error && domain->has_managed_save && !change->also.managed_save)
                 domain_fail(domain, &error, VIRTBUS_ERROR_OPERATION_INVALID,
                             "it has a managed save; pass the option managed_save to delete that too");
-        else if (!error && snapshots_are_changing(domain))
+        else if (!error && tree_is_changing(domain, &snapshot_tree))
                 domain_fail(domain, &error, VIRTBUS_ERROR_RESOURCE_BUSY,
                             "a snapshot of it is being made, deleted or reverted to; call again when that is done");
         else if (!error && snapshots_check(domain, &error) && snapshots_count(domain) > 0 && !change->also.snapshots)

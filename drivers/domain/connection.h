@@ -22,7 +22,7 @@ struct Connection {
         Objects *objects;
         const Definitions *definitions; /* where they are, and then: */
         Store *store;                   /* on our disk; or NULL */
-        Store *snapshots;               /* of their snapshots; or NULL */
+        Store *trees[DOMAIN_N_TREES];   /* of what is below them: tree.h; each may be NULL */
         Worker *worker;                 /* for files that may hang */
         Worker *clients;                /* for clients' pipes, which may be slow on purpose: these wait only for each other */
         char *state_directory, *runtime_directory, *log_directory;

@@ -13,6 +13,7 @@ typedef struct Hypervisor Hypervisor;
 typedef struct Definitions Definitions;
 typedef struct Domain Domain;
 typedef struct Operation Operation;
+typedef struct TreeKind TreeKind;
 
 typedef enum DomainState {
         DOMAIN_SHUTOFF,
@@ -45,6 +46,9 @@ typedef enum DomainReason {
 } DomainReason;
 
 /* A device of a domain as an object. */
+/* The trees of objects below one. */
+typedef enum DomainTree { DOMAIN_SNAPSHOTS, DOMAIN_N_TREES } DomainTree;
+
 typedef struct Device {
         Domain *domain;
         DeviceDefinition *definition; /* of domain_definition */
@@ -77,16 +81,16 @@ struct Domain {
         bool was_saving; /* when the last driver ended, or its hypervisor fell silent: it is to be as it was before */
         bool resumes;    /* SAVE: if it fails, the processors run again */
         uint64_t start_time;
-        Published *published;          /* NULL: it is gone */
-        GPtrArray *devices;            /* Device */
-        Operation *operation;          /* at work */
-        GQueue waiting;                /* Operation */
-        GQueue destroyers;             /* Call: of Destroy, to be answered when it is off */
-        void *run;                     /* the hypervisor's own, while active */
-        struct Statistics *statistics; /* or NULL */
-        GHashTable *disk_jobs;         /* alias -> DiskJob (disk-jobs.h): at work; or NULL */
-        struct Snapshots *snapshots;   /* snapshot.h; or NULL */
-        GHashTable *disk_errors;       /* alias -> literal: what its disks have told; or NULL */
+        Published *published;               /* NULL: it is gone */
+        GPtrArray *devices;                 /* Device */
+        Operation *operation;               /* at work */
+        GQueue waiting;                     /* Operation */
+        GQueue destroyers;                  /* Call: of Destroy, to be answered when it is off */
+        void *run;                          /* the hypervisor's own, while active */
+        struct Statistics *statistics;      /* or NULL */
+        GHashTable *disk_jobs;              /* alias -> DiskJob (disk-jobs.h): at work; or NULL */
+        struct Tree *trees[DOMAIN_N_TREES]; /* tree.h; each may be NULL */
+        GHashTable *disk_errors;            /* alias -> literal: what its disks have told; or NULL */
 };
 
 /* Who wants to know what becomes of a connection's domains: a domain knows none of them, and its connection lists them

@@ -56,26 +56,36 @@ static void load_status(void *data, const char *uuid, const char *text, const GE
                 store_put_status_aside(connection->store, uuid, error);
 }
 
+/* What is kept of a domain besides. */
+static const TreeKind *const trees[DOMAIN_N_TREES] = { [DOMAIN_SNAPSHOTS] = &snapshot_tree };
+
 static bool local_open(Connection *connection, GError **error) {
         connection->store = store_new(connection->event, "domains", connection->state_directory, connection->runtime_directory,
                                       error);
-        if (connection->store && connection->hypervisor->snapshots)
-                connection->snapshots = store_new(connection->event, "snapshots", connection->state_directory, NULL, error);
-        return connection->store && (connection->snapshots || !connection->hypervisor->snapshots);
+        bool fine = connection->store != NULL;
+        for (size_t i = 0; fine && i < DOMAIN_N_TREES; i++) {
+                if (!trees[i]->is_offered(connection->hypervisor))
+                        continue;
+                connection->trees[i] = store_new(connection->event, trees[i]->many, connection->state_directory, NULL, error);
+                fine = connection->trees[i] != NULL;
+        }
+        return fine;
 }
 
 static void local_close(Connection *connection) {
         if (connection->store)
                 store_free(connection->store);
-        if (connection->snapshots)
-                store_free(connection->snapshots);
+        for (size_t i = 0; i < DOMAIN_N_TREES; i++)
+                if (connection->trees[i])
+                        store_free(connection->trees[i]);
 }
 
 static void local_load(Connection *connection) {
         store_each_definition(connection->store, load_definition, connection);
         store_each_status(connection->store, load_status, connection);
-        if (connection->snapshots)
-                snapshots_load(connection);
+        for (size_t i = 0; i < DOMAIN_N_TREES; i++)
+                if (connection->trees[i])
+                        tree_load(connection, trees[i]);
 }
 
 static void local_define(Connection *connection, const char *uuid, const char *text, WorkDone done, void *data) {
@@ -87,14 +97,18 @@ static bool local_save_status(Connection *connection, const char *uuid, const ch
 }
 
 static bool local_is_busy(const Connection *connection) {
-        return store_is_busy(connection->store) || (connection->snapshots && store_is_busy(connection->snapshots));
+        bool is_busy = store_is_busy(connection->store);
+        for (size_t i = 0; i < DOMAIN_N_TREES; i++)
+                is_busy |= connection->trees[i] && store_is_busy(connection->trees[i]);
+        return is_busy;
 }
 
 static void local_finish(Connection *connection) {
         if (connection->store)
                 store_finish(connection->store);
-        if (connection->snapshots)
-                store_finish(connection->snapshots);
+        for (size_t i = 0; i < DOMAIN_N_TREES; i++)
+                if (connection->trees[i])
+                        store_finish(connection->trees[i]);
 }
 
 static bool local_is_first_run(Connection *connection) {

@@ -21,12 +21,12 @@ typedef enum OperationFate {
 } OperationFate;
 
 typedef struct OperationClass {
-        const char *name;  /* the method's, as errors name it */
-        unsigned states;   /* in which it may begin: IN() of each */
-        const char *needs; /* those states in words: "it must ..." */
-        bool of_snapshots; /* it changes what is known of them */
-        bool tells_state;  /* it stops and resumes the processors itself, and tells of that when it is done */
-        size_t size;       /* of the structure that begins with an Operation; 0: that alone */
+        const char *name;        /* the method's, as errors name it */
+        unsigned states;         /* in which it may begin: IN() of each */
+        const char *needs;       /* those states in words: "it must ..." */
+        const TreeKind *of_tree; /* it changes what is known of that; or NULL */
+        bool tells_state;        /* it stops and resumes the processors itself, and tells of that when it is done */
+        size_t size;             /* of the structure that begins with an Operation; 0: that alone */
 
         /* Does it, or has the hypervisor do it; operation_finish follows, at once or later. */
         void (*begin)(Operation *operation);

@@ -108,13 +108,7 @@ static const char *bus_get_parent(const Snapshot *self) {
 }
 
 static int bus_get_children(const Snapshot *self, sd_bus_message *message) {
-        int r = sd_bus_message_open_container(message, 'a', "o");
-        for (guint i = 0; r >= 0 && i < snapshots_count(self->domain); i++) {
-                const Snapshot *child = snapshots_at(self->domain, i);
-                if (g_strcmp0(child->definition->parent, self->definition->name) == 0)
-                        r = sd_bus_message_append(message, "o", snapshot_path(child));
-        }
-        return r < 0 ? r : sd_bus_message_close_container(message);
+        return tree_append_children(&self->node, &snapshot_tree, message);
 }
 
 static bool bus_get_current(const Snapshot *self) {
@@ -140,16 +134,6 @@ static int bus_get_disks(const Snapshot *self, sd_bus_message *message) {
 
 void snapshot_bus_publish(Domain *domain) {
         static const Vtable *const vtables[] = { &bus_vtable, NULL };
-        g_autofree char *prefix = g_strdup_printf("%s/snapshot", published_path(domain->published));
-        for (guint i = 0; i < snapshots_count(domain); i++) {
-                Snapshot *snapshot = snapshots_at(domain, i);
-                char *path = NULL;
-                if (snapshot->published || sd_bus_path_encode(prefix, snapshot->definition->name, &path) < 0)
-                        continue;
-                snapshot->published = objects_publish(domain->connection->objects, path, snapshot, vtables);
-                free(path);
-        }
-        for (guint i = 0; i < snapshots_count(domain); i++) /* what has its old value is not signalled */
-                published_changed(snapshots_at(domain, i)->published, &bus_vtable, NULL);
+        tree_publish(domain, &snapshot_tree, vtables);
         domain_announce(domain, (const int[]){ DOMAIN_CURRENT_SNAPSHOT, DOMAIN_HAS_SNAPSHOTS, -1 });
 }

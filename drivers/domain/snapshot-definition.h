@@ -4,6 +4,7 @@
 /* A snapshot's document: <domainsnapshot>, as libvirt has it. Definitions do not change once they are somebody's. */
 
 #include "domain/definition.h"
+#include "domain/tree-item.h"
 
 /* How many disks one may name; it has at most as many as a domain has devices. */
 #define SNAPSHOT_DISKS_MAX DEVICES_MAX
@@ -28,11 +29,9 @@ typedef struct SnapshotDisk {
 } SnapshotDisk;
 
 typedef struct SnapshotDefinition {
-        unsigned n_references;
-        char *name;        /* NULL: to be chosen */
+        TREE_ITEM;
         char *description; /* or NULL */
         char *state;       /* or NULL */
-        char *parent;      /* or NULL */
         int64_t created;   /* in seconds since 1970; -1: it does not say */
         SnapshotPlace memory;
         char *memory_file;

@@ -132,10 +132,10 @@ static void on_forgotten(void *data, const GError *unused) {
 
 /* It is not made: nothing of it is there. */
 static void give_up(SnapshotCreate *self, const GError *error) {
-        SnapshotsChange *change = snapshots_change_new(self->operation.domain);
+        TreeChange *change = snapshots_change_new(self->operation.domain);
         self->error = g_error_copy(error);
         snapshots_change_set_pending(change, NULL);
-        snapshots_change_write(change, on_forgotten, self);
+        tree_change_write(change, on_forgotten, self);
 }
 
 static void on_kept(void *data, const GError *error) {
@@ -156,13 +156,13 @@ void snapshot_made(Operation *operation, const GError *error) {
                 give_up(self, error);
                 return;
         }
-        SnapshotsChange *change = snapshots_change_new(operation->domain);
+        TreeChange *change = snapshots_change_new(operation->domain);
         snapshots_change_set_pending(change, NULL);
         if (!self->options.no_metadata) {
                 snapshots_change_put(change, self->definition);
-                snapshots_change_set_current(change, self->definition->name);
+                tree_change_set_current(change, self->definition->name);
         }
-        snapshots_change_write(change, on_kept, self);
+        tree_change_write(change, on_kept, self);
 }
 
 static void on_pending(void *data, const GError *error) {
@@ -190,9 +190,9 @@ static void create_begin(Operation *operation) {
                 return;
         }
         describe_domain(self);
-        SnapshotsChange *change = snapshots_change_new(operation->domain);
+        TreeChange *change = snapshots_change_new(operation->domain);
         snapshots_change_set_pending(change, self->definition);
-        snapshots_change_write(change, on_pending, self);
+        tree_change_write(change, on_pending, self);
 }
 
 static void create_reply(Operation *operation, Call *call) {
@@ -221,7 +221,7 @@ const OperationClass snapshot_create_class = {
         .needs = "run, be paused, or be shutoff",
         .tells_state = true,
         .size = sizeof(SnapshotCreate),
-        .of_snapshots = true,
+        .of_tree = &snapshot_tree,
         .is_offered = is_offered,
         .begin = create_begin,
         .reply = create_reply,
@@ -248,21 +248,6 @@ static bool check_same(const Domain *domain, const SnapshotDefinition *definitio
                            definition->name);
 }
 
-static bool check_parent(const Domain *domain, const SnapshotDefinition *definition, GError **error) {
-        const Snapshot *parent = snapshot_find(domain, definition->parent);
-        if (!definition->parent)
-                return true;
-        if (strcmp(definition->parent, definition->name) == 0)
-                return domain_fail(domain, error, VIRTBUS_ERROR_INVALID_ARGUMENT, "snapshot '%s' cannot be its own parent",
-                                   definition->name);
-        if (!parent)
-                return domain_fail(domain, error, VIRTBUS_ERROR_INVALID_ARGUMENT,
-                                   "snapshot '%s' has '%s' as parent, which is not there", definition->name, definition->parent);
-        return !snapshot_is_below(parent, definition->name) ||
-               domain_fail(domain, error, VIRTBUS_ERROR_INVALID_ARGUMENT, "snapshot '%s' cannot be below '%s', which is below it",
-                           definition->name, definition->parent);
-}
-
 static bool check_disks(const Domain *domain, const SnapshotDefinition *definition, GError **error) {
         g_autoptr(Definition) was = definition->domain ? definition_parse(definition->domain, error) : NULL;
         if (definition->domain && !was)
@@ -287,7 +272,7 @@ static bool check_disks(const Domain *domain, const SnapshotDefinition *definiti
 }
 
 static bool check_redefine(const Domain *domain, const SnapshotDefinition *definition, GError **error) {
-        if (!snapshots_check(domain, error) || !check_parent(domain, definition, error) ||
+        if (!snapshots_check(domain, error) || !tree_check_parent(domain, &snapshot_tree, &definition->item, error) ||
             !check_same(domain, definition, error) || !check_disks(domain, definition, error))
                 return false;
         return !definition->uuid || strcmp(definition->uuid, domain->uuid) == 0 ||
@@ -309,11 +294,11 @@ static void redefine_begin(Operation *operation) {
         }
         if (!definition->uuid)
                 definition->uuid = g_strdup(operation->domain->uuid);
-        SnapshotsChange *change = snapshots_change_new(operation->domain);
+        TreeChange *change = snapshots_change_new(operation->domain);
         snapshots_change_put(change, definition);
         if (self->options.current)
-                snapshots_change_set_current(change, definition->name);
-        snapshots_change_write(change, on_redefined, operation);
+                tree_change_set_current(change, definition->name);
+        tree_change_write(change, on_redefined, operation);
 }
 
 static void redefine_reply(Operation *operation, Call *call) {
@@ -326,7 +311,7 @@ const OperationClass snapshot_redefine_class = {
         .states = IN_SETTLED,
         .needs = "be at rest",
         .size = sizeof(SnapshotCreate),
-        .of_snapshots = true,
+        .of_tree = &snapshot_tree,
         .is_offered = is_offered,
         .begin = redefine_begin,
         .reply = redefine_reply,

@@ -39,16 +39,6 @@ static bool is_offered(const Hypervisor *hypervisor) {
         return HYPERVISOR_HAS(hypervisor, snapshots, remove);
 }
 
-static void collect(GPtrArray *names, const Domain *domain, const char *name, bool itself) {
-        for (guint i = 0; i < snapshots_count(domain); i++) {
-                const SnapshotDefinition *child = snapshots_at(domain, i)->definition;
-                if (g_strcmp0(child->parent, name) == 0)
-                        collect(names, domain, child->name, true);
-        }
-        if (itself)
-                g_ptr_array_add(names, g_strdup(name));
-}
-
 static bool check_one(const Domain *domain, const char *name, const SnapshotDeleteOptions *options, GError **error) {
         const SnapshotDefinition *definition = snapshot_find(domain, name)->definition;
         return options->metadata_only || !snapshot_definition_has(definition, SNAPSHOT_EXTERNAL) ||
@@ -70,13 +60,13 @@ static void on_written(void *data, const GError *error) {
 
 /* What it had in the images is gone: then it is forgotten. */
 static void forget(SnapshotDelete *self) {
-        SnapshotsChange *change = snapshots_change_new(self->operation.domain);
+        TreeChange *change = snapshots_change_new(self->operation.domain);
         if (self->name) {
-                snapshots_change_remove(change, self->names->pdata[0]);
+                tree_change_remove(change, self->names->pdata[0]);
                 g_ptr_array_remove_index(self->names, 0);
         } else
                 snapshots_change_set_pending(change, NULL);
-        snapshots_change_write(change, on_written, self);
+        tree_change_write(change, on_written, self);
 }
 
 void snapshot_removed(Operation *operation, const GError *error) {
@@ -114,11 +104,12 @@ static void begin(Operation *operation) {
         else if (self->name && !snapshot_find(domain, self->name))
                 domain_fail(domain, &error, VIRTBUS_ERROR_NO_SUCH_SNAPSHOT, "it has no snapshot '%s' any more", self->name);
         else if (self->name) {
-                collect(self->names, domain, self->name, false);
-                if (!self->options.children && !self->options.children_only)
-                        g_ptr_array_set_size(self->names, 0);
-                if (!self->options.children_only)
-                        g_ptr_array_add(self->names, g_strdup(self->name));
+                g_ptr_array_unref(self->names);
+                self->names = tree_branch(domain, &snapshot_tree, self->name);
+                if (self->options.children_only)
+                        g_ptr_array_set_size(self->names, (int) self->names->len - 1);
+                else if (!self->options.children)
+                        g_ptr_array_remove_range(self->names, 0, self->names->len - 1);
                 if (!self->options.metadata_only)
                         disk_jobs_check_none(domain, NULL, "snapshots are deleted", &error);
                 for (guint i = 0; i < self->names->len && !error; i++)
@@ -141,7 +132,7 @@ const OperationClass snapshot_delete_class = {
         .states = IN_SETTLED,
         .needs = "be at rest",
         .size = sizeof(SnapshotDelete),
-        .of_snapshots = true,
+        .of_tree = &snapshot_tree,
         .is_offered = is_offered,
         .begin = begin,
         .free = delete_free,

@@ -175,9 +175,9 @@ static void on_current(void *data, const GError *error) {
 }
 
 static void write_current(SnapshotRevert *self) {
-        SnapshotsChange *change = snapshots_change_new(self->operation.domain);
-        snapshots_change_set_current(change, self->name);
-        snapshots_change_write(change, on_current, self);
+        TreeChange *change = snapshots_change_new(self->operation.domain);
+        tree_change_set_current(change, self->name);
+        tree_change_write(change, on_current, self);
 }
 
 static void on_stored(void *data, const GError *error) {
@@ -306,7 +306,7 @@ const OperationClass snapshot_revert_class = {
         .needs = "be at rest",
         .tells_state = true,
         .size = sizeof(SnapshotRevert),
-        .of_snapshots = true,
+        .of_tree = &snapshot_tree,
         .is_offered = is_offered,
         .begin = begin,
         .fate = fate,
