@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* VMware's configuration of a machine as a document, and back; a document as its configuration. */
+/* VMware's configuration of a machine as a document, and back; a document as its configuration; what vmrun says of
+ * the machines that run. */
 
 #include <string.h>
 
 #include "domain/definition.h"
 #include "fuzz.h"
+#include "vmware/vmrun.h"
 #include "vmx/vmx-read.h"
 #include "vmx/vmx-write.h"
 
@@ -33,11 +35,32 @@ static void write_document(xmlDoc *document) {
                 fuzz_check_error(error);
 }
 
+/* What vmrun says runs: paths, as many as it says, or an error. */
+static void read_list(const char *text) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(GHashTable) paths = vmrun_parse_list(text, &error);
+        GHashTableIter iterator;
+        void *path;
+        if (!paths) {
+                fuzz_check_error(error);
+                return;
+        }
+        g_hash_table_iter_init(&iterator, paths);
+        while (g_hash_table_iter_next(&iterator, &path, NULL)) {
+                g_assert_true(*(const char *) path == '/');
+                g_assert_null(strchr(path, '\n'));
+        }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         g_autoptr(GError) error = NULL;
         g_autofree char *text = vmx_file_decode((const char *) data, size, &error);
         if (!text) {
                 fuzz_check_error(error);
+                return 0;
+        }
+        if (g_str_has_prefix(text, "Total running")) {
+                read_list(text);
                 return 0;
         }
         if (text[0] == '<') {
