@@ -26,6 +26,8 @@ os.makedirs(WORK, mode=0o755)
 os.chmod(WORK, 0o755)
 RUNTIME = f"{ROOT}/qemu/run/qemu"
 EMULATOR = f"{WORK}/emulator/qemu-system-x86_64"
+if os.geteuid() == 0:
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
 SERIAL = "<serial type='unix'><source mode='bind' path='{}'/></serial>"
 
 
@@ -113,7 +115,6 @@ def the_range_of_users_is_an_administrators_choice():
 
 
 def the_network_is_kept_where_the_document_needs_it():
-    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     for devices, kept in (("<interface type='user'/>", True), ("<graphics type='vnc' autoport='yes'/>", False), ("<graphics type='vnc' port='5977' listen='::1'/>", False),
                           ("<graphics type='vnc' autoport='yes' websocket='5799'/>", True), ("<graphics type='vnc' port='5978' listen='localhost'/>", True),
                           ("<graphics type='spice' autoport='yes'/>", True), ("<graphics type='vnc'><listen type='socket'/></graphics>", False),
@@ -156,6 +157,36 @@ def a_display_on_tcp_is_reached_though_its_guest_has_no_network():
     domain = qemu.define(qemu.document("seen", devices="<graphics type='vnc' port='5900' listen='192.0.2.1'/>"))
     contains(expect("InvalidArgument", qemu.do, domain, "Start"), "192.0.2.1", "an address that this host has")
     qemu.do(domain, "Undefine")
+
+
+def the_socket_of_a_display_connects_to_nobody():
+    """Whoever has taken over QEMU has it, and those that it accepts: closed and connected again, they would lead into the host's network."""
+    domain = qemu.define(qemu.document("seen", devices="<graphics type='vnc' autoport='yes'/>"))
+    qemu.do(domain, "Start", paused=True)
+    port = int(re.search(r"<graphics [^>]*\bport=.(\d+)", bus.call(domain, f"{NAME}.Domain", "GetXML", "a{sv}", {}))[1])
+    client, process, stolen = socket.create_connection(("127.0.0.1", port)), os.pidfd_open(qemu.pid_of(domain)), []
+    client.settimeout(10)
+    assert client.recv(12) == b"RFB 003.008\n"
+    for fd in map(int, os.listdir(f"/proc/{qemu.pid_of(domain)}/fd")):
+        if os.readlink(f"/proc/{qemu.pid_of(domain)}/fd/{fd}").startswith("socket:"):
+            each = socket.socket(fileno=ctypes.CDLL(None).syscall(438, process, fd, 0))
+            if each.family == socket.AF_INET:
+                stolen.append(each)
+    assert len(stolen) == 2, stolen
+    with socket.create_server(("127.0.0.1", 0)) as target:
+        for each in stolen:
+            with contextlib.suppress(OSError):
+                each.setsockopt(socket.SOL_SOCKET, 27, 0)  # SO_DETACH_FILTER: it is locked
+            assert ctypes.CDLL(None).connect(each.fileno(), bytes(16), 16) == 0  # to nobody: what it was is closed
+            each.settimeout(0.3)
+            try:
+                each.connect(target.getsockname())
+                raise AssertionError("it has connected")
+            except TimeoutError:
+                pass
+            each.close()
+    os.close(process)
+    ended(domain)
 
 
 def a_label_of_type_none_leaves_a_guest_unconfined():
@@ -385,8 +416,6 @@ def attacked(more=""):
     abstract, tcp = socket.socket(socket.AF_UNIX), socket.socket()
     abstract.bind("\0virtbus-isolation")
     abstract.listen()
-    if os.geteuid() == 0:
-        subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     tcp.bind(("127.0.0.1", 0))
     tcp.listen()
     libc = ctypes.CDLL(None)
@@ -466,7 +495,7 @@ def so_it_is_where_the_kernel_has_no_landlock():
 
 SHOWN = [what_the_document_names_is_shown_and_nothing_beside_it, what_is_plugged_is_shown_and_nothing_beside_it]
 run([*SHOWN, a_program_in_the_place_of_qemu_reaches_no_other_guest_and_nothing_of_the_host, so_it_is_where_the_kernel_has_no_landlock] if os.geteuid() != 0 else [what_is_in_force_is_told, a_guests_user_has_a_name_while_it_has_a_guest, the_range_of_users_is_an_administrators_choice, the_network_is_kept_where_the_document_needs_it,
-                                     a_display_on_tcp_is_reached_though_its_guest_has_no_network, a_label_of_type_none_leaves_a_guest_unconfined,
+                                     a_display_on_tcp_is_reached_though_its_guest_has_no_network, the_socket_of_a_display_connects_to_nobody, a_label_of_type_none_leaves_a_guest_unconfined,
                                      a_user_of_the_documents_choosing_is_its_guests, labels_that_cannot_be_in_force_are_refused_by_name,
                                      a_profile_of_apparmors_is_for_hosts_that_have_it,
                                      *SHOWN, a_program_in_the_place_of_qemu_reaches_no_other_guest_and_nothing_of_the_host, so_it_is_where_the_kernel_has_no_landlock])

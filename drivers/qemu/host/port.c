@@ -2,6 +2,7 @@
 #include "qemu/host/port.h"
 
 #include <errno.h>
+#include <linux/filter.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -49,13 +50,28 @@ unsigned port_choose(const Connection *connection, const char *uuid, const char 
         return 0;
 }
 
+/* Who has a socket of the host's network can close what it is, and connect it to whoever listens there. So neither this one, nor
+ * one that it accepts, hears what answers that (SYN and ACK in the 14th byte of TCP's header): no connection of theirs comes
+ * about. */
+static bool only_accepts(int fd) {
+        struct sock_filter steps[] = {
+                BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 13),          BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0x12),
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x12, 0, 1), BPF_STMT(BPF_RET | BPF_K, 0),
+                BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+        };
+        const struct sock_fprog program = { .len = G_N_ELEMENTS(steps), .filter = steps };
+        int on = 1;
+        return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) == 0 &&
+               setsockopt(fd, SOL_SOCKET, SO_LOCK_FILTER, &on, sizeof on) == 0;
+}
+
 /* As QEMU would: at "::" for both versions of IP, and also where connections of a former display have not wholly ended. */
 static int listen_at(const struct addrinfo *place) {
         int on = 1, off = 0;
         g_autofd int fd = socket(place->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0 ||
             (place->ai_family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off) < 0) ||
-            bind(fd, place->ai_addr, place->ai_addrlen) < 0 || listen(fd, PORT_BACKLOG) < 0)
+            !only_accepts(fd) || bind(fd, place->ai_addr, place->ai_addrlen) < 0 || listen(fd, PORT_BACKLOG) < 0)
                 return -errno;
         return steal_fd(&fd);
 }

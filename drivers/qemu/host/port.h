@@ -10,7 +10,8 @@ unsigned port_choose(const Connection *connection, const char *uuid, const char 
 /* How many clients may wait until a display takes them. */
 #define PORT_BACKLOG 16
 
-/* A socket that listens there, made in this process's network: -1 with the error. Or -1 without one, where the address is not
+/* A socket that listens there, made in this process's network, for a process that has another: it can do nothing else there than
+ * be connected to. -1 with the error. Or -1 without one, where the address is not
  * written in numbers: looking it up may take its time. */
 int port_listen(const char *address, unsigned port, GError **error);
 
