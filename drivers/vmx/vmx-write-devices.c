@@ -157,6 +157,9 @@ static bool write_network(const xmlNode *port, const char *slot, GString *out, G
                                 "'%.32s' is unknown; use raw, telnet, telnets or tls", protocol);
         if (!*service)
                 return lacks(port, error, "<source service='PORT'/>");
+        if (service[strspn(service, "0123456789")])
+                return xml_fail(error, VIRTBUS_ERROR_UNSUPPORTED, xml_child(port, "source"),
+                                "service='%.32s' is not a port's number, which VMware's files have", service);
         g_autofree char *place = g_strdup_printf("%s://%s:%s", scheme, host, service);
         vmx_put(out, "network", "%s.fileType", slot);
         vmx_put(out, place, "%s.fileName", slot);
