@@ -11,6 +11,7 @@ import contextlib
 import ctypes
 import json
 import os
+import random
 import re
 import shutil
 import socket
@@ -414,12 +415,13 @@ def attacked(more=""):
     qemu.do(victim, "Start", paused=True)
     theirs = f"{RUNTIME}/{bus.get(victim, 'Domain', 'UUID')}"
     abstract, tcp = socket.socket(socket.AF_UNIX), socket.socket()
-    abstract.bind("\0virtbus-isolation")
+    key = random.randrange(1, 1 << 30)  # another run of this may be at work beside it
+    abstract.bind(f"\0virtbus-isolation-{key}")
     abstract.listen()
     tcp.bind(("127.0.0.1", 0))
     tcp.listen()
     libc = ctypes.CDLL(None)
-    memory = libc.shmget(0x7662, 4096, 0o1666)
+    memory = libc.shmget(key, 4096, 0o3666)  # a new one
     assert memory >= 0
     shared = tempfile.NamedTemporaryFile(dir="/dev/shm")
     os.chmod(shared.name, 0o666)
@@ -431,7 +433,7 @@ def attacked(more=""):
         "files": ["/etc/passwd", "/etc/shadow", "/etc/machine-id", shared.name, "/dev/mem", "/dev/kmsg", "/dev/fuse", "/dev/net/tun", "/proc/kcore", "/dev/ttyS0"],
         "sockets": [f"{theirs}/channel0", f"{theirs}/qemu/graphics0", f"{RUNTIME}/monitors/{bus.get(victim, 'Domain', 'UUID')}", f"{ROOT}/bus"],
         "ways": ["/tmp", ROOT],  # to its own folder
-        "abstract": "virtbus-isolation", "port": tcp.getsockname()[1], "key": 0x7662,
+        "abstract": f"virtbus-isolation-{key}", "port": tcp.getsockname()[1], "key": key,
     }
     with open(f"{os.path.dirname(EMULATOR)}/targets", "w", encoding="utf-8") as file:
         json.dump(targets, file)

@@ -66,14 +66,11 @@ static bool only_accepts(int fd) {
 }
 
 /* As QEMU would: at "::" for both versions of IP, and also where connections of a former display have not wholly ended. */
-static int listen_at(const struct addrinfo *place) {
+static bool listen_at(int fd, const struct addrinfo *place) {
         int on = 1, off = 0;
-        g_autofd int fd = socket(place->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0 ||
-            (place->ai_family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off) < 0) ||
-            !only_accepts(fd) || bind(fd, place->ai_addr, place->ai_addrlen) < 0 || listen(fd, PORT_BACKLOG) < 0)
-                return -errno;
-        return steal_fd(&fd);
+        return setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
+               (place->ai_family != AF_INET6 || setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off) == 0) &&
+               bind(fd, place->ai_addr, place->ai_addrlen) == 0 && listen(fd, PORT_BACKLOG) == 0;
 }
 
 int port_listen(const char *address, unsigned port, GError **error) {
@@ -82,13 +79,16 @@ int port_listen(const char *address, unsigned port, GError **error) {
         g_snprintf(text, sizeof text, "%u", port);
         if (getaddrinfo(address, text, &hints, &found) != 0)
                 return -1;
-        int fd = listen_at(found);
+        g_autofd int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        bool can_be_given = fd >= 0 && only_accepts(fd), listens = can_be_given && listen_at(fd, found);
+        int failure = errno;
         freeaddrinfo(found);
-        if (fd >= 0)
-                return fd;
-        virtbus_error_set(error, fd == -EADDRINUSE ? VIRTBUS_ERROR_RESOURCE_BUSY : VIRTBUS_ERROR_INVALID_ARGUMENT,
-                          "its display cannot listen at port %u of %s: %s; %s", port, address, g_strerror(-fd),
-                          fd == -EADDRINUSE ? "choose another port, or autoport='yes'" : "choose an address that this host has");
+        if (!can_be_given || listens)
+                return listens ? steal_fd(&fd) : -1;
+        virtbus_error_set(error, failure == EADDRINUSE ? VIRTBUS_ERROR_RESOURCE_BUSY : VIRTBUS_ERROR_INVALID_ARGUMENT,
+                          "its display cannot listen at port %u of %s: %s; %s", port, address, g_strerror(failure),
+                          failure == EADDRINUSE ? "choose another port, or autoport='yes'"
+                                                : "choose an address that this host has");
         return -1;
 }
 

@@ -11,8 +11,8 @@ unsigned port_choose(const Connection *connection, const char *uuid, const char 
 #define PORT_BACKLOG 16
 
 /* A socket that listens there, made in this process's network, for a process that has another: it can do nothing else there than
- * be connected to. -1 with the error. Or -1 without one, where the address is not
- * written in numbers: looking it up may take its time. */
+ * be connected to. -1 with the error. Or -1 without one, where such a socket cannot be made: the address is not written in
+ * numbers, and looking it up may take its time; or the kernel lets nobody but root bind a socket so. */
 int port_listen(const char *address, unsigned port, GError **error);
 
 /* A claim's NAME: the number of a TCP port that a display listens at. */
