@@ -27,6 +27,14 @@ void user_rights_free(UserRights *rights) {
         g_free(rights);
 }
 
+uid_t user_rights_user(const UserRights *rights) {
+        return rights->user;
+}
+
+gid_t user_rights_group(const UserRights *rights) {
+        return rights->group;
+}
+
 static bool find_groups(UserRights *rights, const char *name) {
         int n = 64, known;
         do {

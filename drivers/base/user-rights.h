@@ -20,6 +20,10 @@ bool user_rights_find(uid_t user, UserRights **rights, GError **error);
 void user_rights_free(UserRights *rights);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(UserRights, user_rights_free)
 
+/* Whose they are: the user, and its first group. */
+uid_t user_rights_user(const UserRights *rights);
+gid_t user_rights_group(const UserRights *rights);
+
 /* From now on this thread opens files as that user does; until it leaves. RIGHTS may be NULL, for both: it stays as it is. */
 bool user_rights_enter(UserRights *rights, GError **error);
 void user_rights_leave(UserRights *rights);

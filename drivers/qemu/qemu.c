@@ -153,7 +153,8 @@ static char *get_domain_capabilities(Connection *connection, const char *emulato
         g_autoptr(GPtrArray) installed = firmware_list(json_string(capabilities_data(capabilities), "target"), name),
                              paths = g_ptr_array_new();
         CapabilitiesInstalled beside = { .programs = (tpm_folder_lacks() ? 0 : INSTALLED_TPM) |
-                                                     (access(PASST, X_OK) < 0 ? 0 : INSTALLED_PASST) };
+                                                     (access(PASST, X_OK) < 0 ? 0 : INSTALLED_PASST) |
+                                                     (helper_program_has_virtiofsd() ? INSTALLED_VIRTIOFSD : 0) };
         for (guint i = 0; i < installed->len; i++) {
                 const Firmware *firmware = installed->pdata[i];
                 g_ptr_array_add(paths, firmware->code);

@@ -144,6 +144,7 @@ def documents_are_libvirts():
     root = ET.fromstring(bus.call(qemu.path, CONNECTION, "GetDomainCapabilities", "ssss", "", "", "q35", "qemu"))
     # What cannot be started is not offered: clients choose it unasked.
     assert ("emulator" in [value.text for value in root.iterfind("devices/tpm/enum[@name='backendModel']/value")]) == bool(shutil.which("swtpm_setup"))
+    assert ("virtiofs" in [value.text for value in root.iterfind("devices/filesystem/enum[@name='driverType']/value")]) == os.path.exists("/usr/lib/qemu/virtiofsd")
     assert [value.text for value in root.iterfind("devices/interface/enum[@name='backendType']/value")] == ["default"] + ["passt"] * bool(shutil.which("passt"))
     assert root.tag == "domainCapabilities" and root.find("machine").text == machines["q35"] and root.find("domain").text == "qemu"
     buses = [v.text for e in root.findall("devices/disk/enum") if e.get("name") == "bus" for v in e]

@@ -1,7 +1,12 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Helpers of a real QEMU's devices: passt, which connects a card; from their start to their end, whoever ends."""
+"""Helpers of a real QEMU's devices: passt, which connects a card, and virtiofsd, which shares a folder; from their start to their end, whoever ends.
 
+Usage (below tests/with-bus): test-helpers.py GUEST [session]
+"""
+
+import errno
+import json
 import os
 import re
 import select
@@ -13,10 +18,11 @@ import sys
 import xml.etree.ElementTree as ET
 
 from gi.repository import GLib
-from rig import NAME, ROOT, Bus, BusError, Hypervisor, contains, expect, run, variants
+from rig import NAME, ROOT, Bus, BusError, Hypervisor, contains, expect, kernel, run, variants
 from spaces import shell
 
-SESSION = sys.argv[1:] == ["session"]  # that of a user, whom this program begins for that
+GUEST = sys.argv[1]  # the folder that tests/guest/build-guest has filled
+SESSION = sys.argv[2:] == ["session"]  # that of a user, whom this program begins for that
 if os.geteuid() != 0 and not SESSION:
     print("1..0 # SKIP needs root: a user for each helper")
     sys.exit(0)
@@ -260,11 +266,177 @@ def what_it_cannot_do_is_refused_when_it_is_defined():
             raise AssertionError(f"{more} was not refused")
 
 
+SHARE = f"{ROOT}/share"
+SHARED = "<memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking>"
+
+
+def folder(more="", path=SHARE, source="", driver="<driver type='virtiofs'/>"):
+    named = source or f"<source dir='{path}'/>"
+    return f"<filesystem type='mount' accessmode='passthrough'>{driver}{more}{named}<target dir='shared'/></filesystem>"
+
+
+def virtiofsd():
+    """It has a network namespace of its own: its number is in the status of the domain."""
+    with open(f"{ROOT}/qemu/run/qemu/domains/{UUID}.xml", encoding="utf-8") as file:
+        return int(re.search(r'<helper kind="virtiofs"[^>]* pid="(\d+)"', file.read())[1])
+
+
+def virtiofsd_shares_a_folder_and_ends_with_its_guest():
+    os.makedirs(SHARE, exist_ok=True)
+    options = "<binary xattr='on'><cache mode='always'/><sandbox mode='namespace'/><lock posix='on' flock='on'/><thread_pool size='4'/></binary>"
+    domain = qemu.define(document(folder(options), more=SHARED))
+    qemu.do(domain, "Start", paused=True)
+    pid, guest = virtiofsd(), qemu.pid_of(domain)
+    contains(" ".join(words_of(pid)), "cache=always", "-o xattr", "-o posix_lock", "-o flock", "--thread-pool-size=4")
+    contains(" ".join(words_of(guest)), "vhost-user-fs-pci", '"tag":"shared"')
+    # It sees that folder alone when QEMU has spoken with it, and has not what the host's root has.
+    equal(os.stat(f"/proc/{pid}/root").st_ino, os.stat(SHARE).st_ino)
+    for kind in ("mnt", "net", "ipc", "uts"):
+        assert os.readlink(f"/proc/{pid}/ns/{kind}") != os.readlink(f"/proc/self/ns/{kind}"), kind
+    equal(status_of(pid, "NoNewPrivs"), ["1"])
+    equal(int(status_of(pid, "CapEff")[0], 16) & ~0b11011011, 0)  # chown, dac_override, fowner, fsetid, setgid, setuid
+    equal([name for _, _, names in os.walk(f"{ROOT}/qemu/run") for name in names if name.endswith(".fs")], [])
+    qemu.kill_driver()
+    equal((virtiofsd(), qemu.state(domain)), (pid, "paused"))
+    qemu.do(domain, "Destroy")
+    wait_for_end(pid)
+    qemu.do(domain, "Undefine")
+
+
+def a_guest_mounts_it_reads_and_writes():
+    os.makedirs(SHARE, exist_ok=True)
+    os.chmod(SHARE, 0o755)
+    with open(f"{SHARE}/hello", "w", encoding="utf-8") as file:
+        file.write("from the host")
+    channel = "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>"
+    domain = qemu.define(document(channel + "<serial type='pty'/>" + folder(), more=SHARED, memory=256, kernel=kernel(GUEST)))
+    qemu.do(domain, "Start")
+    qemu.wait_agent(domain)
+    users = "" if SESSION else "chown 1234:5678 /mnt/reply; chmod 640 /mnt/reply; mknod /mnt/disk b 8 0; "
+    contains(qemu.in_guest(domain, f"mkdir -p /mnt; mount -t virtiofs shared /mnt; cat /mnt/hello; echo from the guest > /mnt/reply; {users}ls -d /mnt/../mnt"), "from the host")
+    equal(open(f"{SHARE}/reply", encoding="utf-8").read(), "from the guest\n")
+    information = os.stat(f"{SHARE}/reply")
+    equal((information.st_uid, information.st_gid), (os.geteuid(), os.getegid()) if SESSION else (1234, 5678))
+    assert not os.path.exists(f"{SHARE}/disk")  # a device that it makes would be the host's
+    qemu.do(domain, "Destroy")
+    qemu.do(domain, "Undefine")
+    shutil.rmtree(SHARE)
+
+
+def a_folder_is_plugged_and_unplugged():
+    os.makedirs(SHARE, exist_ok=True)
+    domain = qemu.define(document("", more=SHARED))
+    qemu.do(domain, "Start", paused=True)
+    device = attach(domain, folder())
+    pid = virtiofsd()
+    # What cannot be shared leaves nothing.
+    contains(expect("InvalidArgument", attach, domain, folder(path=__file__).replace("'shared'", "'other'")), "not a folder")
+    equal((virtiofsd(), len(live(domain).findall("devices/filesystem"))), (pid, 1))
+    detach(domain, device)
+    wait_for_end(pid)
+    device = attach(domain, folder())
+    pid = virtiofsd()
+    os.kill(pid, signal.SIGKILL)
+    wait_for_end(pid)
+    equal(qemu.state(domain), "paused")
+    with open(f"{ROOT}/log", encoding="utf-8") as log:
+        bus.wait(lambda: "virtiofsd of filesystem 'fs0' has ended" in log.read(), "what the driver says of it")
+    detach(domain, device)
+    attach(domain, folder())
+    assert virtiofsd() != pid
+    qemu.do(domain, "Destroy")
+    qemu.do(domain, "Undefine")
+
+
+def what_is_to_be_read_only_is_not_written():
+    os.makedirs(SHARE, exist_ok=True)
+    domain = qemu.define(document(folder("<readonly/>"), more=SHARED))
+    if SESSION:
+        contains(expect("Unsupported", qemu.do, domain, "Start", paused=True), "readonly", SHARE)
+    else:
+        qemu.do(domain, "Start", paused=True)
+        try:
+            open(f"/proc/{virtiofsd()}/root/new", "w", encoding="utf-8").close()
+            raise AssertionError("it was written")
+        except OSError as error:
+            equal(error.errno, errno.EROFS)
+        qemu.do(domain, "Destroy")
+    qemu.do(domain, "Undefine")
+
+
+def one_that_the_administrator_runs_is_connected_to():
+    place = f"{ROOT}/virtiofsd.sock"
+    os.makedirs(SHARE, exist_ok=True)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(place)
+        os.chmod(place, 0o600)  # not QEMU's user, but the driver
+        listener.listen()
+        domain = qemu.define(document(folder(source=f"<source socket='{place}'/>"), more=SHARED))
+        program = [virtiofsd_program(), f"--fd={listener.fileno()}", "-o", f"source={SHARE}", "-o", "sandbox=chroot"]
+        with subprocess.Popen(program, pass_fds=[listener.fileno()], stderr=subprocess.DEVNULL) as served:
+            qemu.do(domain, "Start", paused=True)
+            contains(" ".join(words_of(qemu.pid_of(domain))), "vhost-user-fs-pci")
+            qemu.do(domain, "Destroy")
+            served.wait(20)
+    contains(expect("HypervisorFailed", qemu.do, domain, "Start", paused=True), place, "is its program running")
+    qemu.do(domain, "Undefine")
+
+
+def virtiofsd_program():
+    with open("/usr/share/qemu/vhost-user/50-qemu-virtiofsd.json", encoding="utf-8") as file:
+        return json.load(file)["binary"]
+
+
+def what_leads_elsewhere_is_not_shared():
+    anybodys = f"{ROOT}/anybodys-folder"
+    os.mkdir(anybodys)
+    os.chown(anybodys, 65533, 65533)
+    os.symlink("/etc", f"{anybodys}/share")
+    os.lchown(f"{anybodys}/share", 65533, 65533)
+    for path, *parts in ((f"{anybodys}/share", f"{anybodys}/share"), (f"{ROOT}/nowhere", "nowhere"), ("/proc/self/fd", "/proc"), (os.path.abspath(__file__), "not a folder")):
+        domain = qemu.define(document(folder(path=path), more=SHARED))
+        try:
+            qemu.do(domain, "Start", paused=True)
+        except BusError as error:
+            contains(error.message, *parts)
+        else:
+            raise AssertionError(f"{path} is shared")
+        qemu.do(domain, "Undefine")
+    domain = qemu.define(document(folder("<binary path='/usr/bin/env'/>"), more=SHARED))
+    contains(expect("InvalidArgument", qemu.do, domain, "Start", paused=True), "/usr/bin/env", "vhost-user")
+    qemu.do(domain, "Undefine")
+
+
+def what_it_cannot_share_is_refused_when_it_is_defined():
+    for devices, more, *parts in (
+        (folder(), "", "shared memory"),
+        (folder(), "<memoryBacking><access mode='shared'/></memoryBacking>", "memfd"),
+        (folder(path="here"), SHARED, "here"),
+        (folder("<binary path='virtiofsd'/>"), SHARED, "virtiofsd"),
+        (folder("<binary><thread_pool size='99999'/></binary>"), SHARED, "99999"),
+        (folder("<binary><cache mode='often'/></binary>"), SHARED, "often"),
+        (folder("<binary><sandbox mode='none'/></binary>"), SHARED, "none"),
+        (folder("<binary debug='yes'/>"), SHARED, "debug"),
+        (folder("<binary xattr='on'/>", source="<source socket='/run/x'/>"), SHARED, "binary"),
+        (folder().replace("passthrough", "mapped"), SHARED, "mapped"),
+    ):
+        try:
+            qemu.define(document(devices, more=more))
+        except BusError as error:
+            contains(error.message, *parts)
+        else:
+            raise AssertionError(f"{devices} was not refused")
+
+
 def a_users_own_session_has_it_too():
     folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    done = subprocess.run([f"{folder}/as-user", f"{folder}/with-bus", sys.executable, os.path.abspath(__file__), "session"], stdout=subprocess.PIPE, check=False)
+    done = subprocess.run([f"{folder}/as-user", f"{folder}/with-bus", sys.executable, os.path.abspath(__file__), os.path.abspath(GUEST), "session"], stdout=subprocess.PIPE, check=False)
     assert done.returncode == 0 and b"not ok" not in done.stdout and b"\nok 1" in done.stdout, done.stdout.decode()
 
 
 tests = [passt_connects_a_card_and_ends_with_its_guest, a_guest_outlives_it_without_a_link, it_outlives_the_driver, a_card_is_plugged_with_it_and_unplugged, a_start_that_it_cannot_serve_fails_with_its_words, what_it_cannot_do_is_refused_when_it_is_defined]
+if os.path.exists("/usr/lib/qemu/virtiofsd"):
+    tests += [virtiofsd_shares_a_folder_and_ends_with_its_guest, a_folder_is_plugged_and_unplugged, what_is_to_be_read_only_is_not_written, what_it_cannot_share_is_refused_when_it_is_defined]
+    if not SESSION:
+        tests += [a_guest_mounts_it_reads_and_writes, one_that_the_administrator_runs_is_connected_to, what_leads_elsewhere_is_not_shared]
 run(tests if SESSION else [*tests, its_log_is_led_nowhere_by_somebodys_link, a_users_own_session_has_it_too])

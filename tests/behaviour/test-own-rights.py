@@ -219,6 +219,7 @@ def what_is_the_hosts_is_refused_when_it_is_defined():
         ("<interface type='udp'><source address='127.0.0.1' port='1'><local address='127.0.0.1' port='2'/></source></interface>", "udp"),
         ("<interface type='network'><source network='default' portgroup='x'/></interface>", "portgroup"),
         ("<filesystem type='mount'><source dir='/'/><target dir='x'/></filesystem>", "filesystem"),
+        ("<interface type='user'><backend type='passt' logFile='/etc/x'/></interface>", "logFile"),
         ("<shmem name='x'><model type='ivshmem-plain'/><size unit='M'>1</size></shmem>", "shmem"),
         ("<serial type='file'><source path='/etc/x'/></serial>", "file"),
         ("<serial type='tcp'><source mode='connect' host='127.0.0.1' service='22'/></serial>", "tcp"),
@@ -253,7 +254,7 @@ def what_is_the_hosts_is_refused_when_it_is_defined():
         # What cannot be had at all is refused for that first.
         message = refusal(define, alice, qemu.document("bad", devices=device))
         assert ("AccessDenied" in message and word in message) or "Unsupported" in message, (word, message)
-    for more, word in (("<cputune><vcpusched vcpus='0' scheduler='fifo' priority='99'/></cputune>", "cputune"), ("<memoryBacking><locked/></memoryBacking>", "memoryBacking"),
+    for more, word in (("<cputune><vcpusched vcpus='0' scheduler='fifo' priority='99'/></cputune>", "cputune"), ("<memoryBacking><locked/></memoryBacking>", "locked"),
                        ("<memtune><hard_limit unit='G'>1</hard_limit></memtune>", "memtune"), ("<vcpu cpuset='0'>1</vcpu>", "cpuset"), ("<numatune><memory mode='strict' nodeset='0'/></numatune>", "numatune"),
                        ("<on_crash>coredump-destroy</on_crash>", "coredump"), ("<seclabel type='none'/>", "seclabel"), ("<resource><partition>/x</partition></resource>", "resource"),
                        ("<qemu:commandline xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'><qemu:arg value='-d'/></qemu:commandline>", "commandline")):
@@ -263,6 +264,38 @@ def what_is_the_hosts_is_refused_when_it_is_defined():
     # A transient one, too; and none of them is there.
     contains(expect("AccessDenied", define, alice, qemu.document("bad", devices=bad[0][0]), qemu, "CreateDomain"), "hostdev")
     assert not [name for name in bus.objects(qemu.path) if bus.objects(qemu.path)[name].get(f"{NAME}.Domain", {}).get("Name") == "bad"]
+
+
+def folders_are_shared_with_its_owners_rights():
+    rules()
+    shared, closed = os.path.join(HOME, "shared"), os.path.join(WORK, "roots")
+    for path, owner, mode in ((shared, UID, 0o700), (closed, 0, 0o700)):
+        os.mkdir(path, mode)
+        os.chown(path, owner, owner)
+    os.mkdir(f"{closed}/below")
+    memory = "<memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking>"
+
+    def document(path, more="", backing=memory):
+        source = more or f"<source dir='{path}'/>"
+        return qemu.document("sharing", more=backing, devices=f"<filesystem type='mount'><driver type='virtiofs'/>{source}<target dir='x'/></filesystem>")
+    for more, word in (("<binary path='/bin/sh'/><source dir='/'/>", "program"), ("<source socket='/run/x'/>", "socket")):
+        contains(refusal(define, alice, document("", more)), "AccessDenied", word)
+    for more in ("<hugepages/>", "<locked/>", "<allocation mode='immediate'/>"):
+        contains(refusal(define, alice, document(shared, backing=memory.replace("<access", f"{more}<access"))), "AccessDenied", more.split("/")[0].split()[0][1:])
+    domain = define(alice, document(shared))
+    start(alice, domain)
+    with open(f"{ROOT}/qemu/run/qemu/domains/{bus.get(domain, 'Domain', 'UUID')}.xml", encoding="utf-8") as file:
+        pid = re.search(r'<helper kind="virtiofs"[^>]* pid="(\d+)"', file.read())[1]
+    with open(f"/proc/{pid}/status", encoding="utf-8") as file:
+        assert f"Uid:\t{UID}\t{UID}\t{UID}\t{UID}\n" in file.read()
+    assert os.readlink(f"/proc/{pid}/ns/user") != os.readlink("/proc/self/ns/user")  # what it is root of is hers alone
+    assert os.stat(f"/proc/{pid}/root").st_ino == os.stat(shared).st_ino
+    stop(alice, domain)
+    do(alice, domain, "Undefine")
+    domain = define(alice, document(f"{closed}/below"))
+    for answer in (refusal(start, alice, domain), refusal(qemu.do, domain, "Start")):
+        contains(answer, f"{closed}/below", "Permission denied")
+    do(alice, domain, "Undefine")
 
 
 def what_it_becomes_has_no_more_rights_whoever_changes_it():
@@ -474,6 +507,6 @@ def how_many_one_user_has_is_bounded():
 
 run([who_may_not_define_defines_with_their_own_rights, files_are_opened_with_its_owners_rights_whatever_leads_to_them, no_program_that_they_choose_is_run_or_looked_at, what_is_read_for_a_guest_is_its_owners,
      a_file_that_is_replaced_between_check_and_use_gains_nothing, what_is_the_hosts_is_refused_when_it_is_defined,
-     what_it_becomes_has_no_more_rights_whoever_changes_it, nobody_elses_domain_becomes_ones_own, what_a_domain_has_left_is_nobody_elses, variables_lead_to_no_file_beside_them,
+     folders_are_shared_with_its_owners_rights, what_it_becomes_has_no_more_rights_whoever_changes_it, nobody_elses_domain_becomes_ones_own, what_a_domain_has_left_is_nobody_elses, variables_lead_to_no_file_beside_them,
      limits_are_an_administrators_and_stay,
      a_network_is_its_owners_to_use_when_they_may, an_owner_shares_what_is_theirs, how_many_one_user_has_is_bounded])

@@ -177,6 +177,7 @@ ELSEWHERE = [
     (r"devices/graphics@(autoport|passwd|port|tlsPort|listen|connected|socket)|devices/graphics/channel@.*", "chosen when it starts, or given by a command"),
     (r"devices/(serial|console|parallel|channel)@tty|devices/channel/target@state|devices/(serial|channel|console|parallel)/source@path", "of a run"),
     (r"devices/.*/protocol@type", "raw is what each has"),
+    (r"devices/filesystem/(readonly|source@dir|binary.*)", "virtiofsd's, a process beside QEMU: test-helpers.py"),
     (r"devices/tpm/backend(@persistent_state|@debug|/encryption@secret|/active_pcr_banks/.*)", "its emulator's, a process beside QEMU: test-tpm.py"),
     (r"devices/(serial|channel|console|parallel)/source@append", "emptied when the guest starts"),
     (r"devices/graphics/gl@enable", "off is what SPICE's has"),

@@ -25,6 +25,31 @@
 
 /* Folders of the host */
 
+/* How many threads a virtiofsd may have for a guest's requests. */
+#define VIRTIOFSD_THREADS_MAX 1024
+
+/* What the driver's own virtiofsd is to share, and how: guest/virtiofsd.h runs it. */
+static void read_folder(Builder *builder, xmlNode *element) {
+        const char *path = builder_require(builder, element, "source/@dir"),
+                   *binary = builder_get(builder, element, "binary/@path");
+        if (path && path[0] != '/')
+                builder_invalid(builder, builder_element(builder, element, "source"),
+                                "dir is '%.128s'; it must be the whole path of a folder", path);
+        if (binary && binary[0] != '/')
+                builder_invalid(builder, builder_element(builder, element, "binary"),
+                                "path is '%.128s'; it must be the whole path of a program", binary);
+        builder_switch(builder, element, "binary/@xattr");
+        builder_switch(builder, element, "binary/lock/@posix");
+        builder_switch(builder, element, "binary/lock/@flock");
+        builder_choose(builder, element, "binary/cache/@mode", "none always");
+        builder_choose(builder, element, "binary/sandbox/@mode", "namespace chroot");
+        builder_number(builder, element, "binary/thread_pool/@size", 0, VIRTIOFSD_THREADS_MAX, 0);
+        builder_element(builder, element, "readonly");
+        if (builder_element(builder, element, "idmap"))
+                builder_not_here(builder, builder_element(builder, element, "idmap"),
+                                 "users of a shared folder that are mapped: leave out <idmap>");
+}
+
 void build_filesystem(Builder *builder, xmlNode *element, const DeviceDefinition *part) {
         const char *type = builder_choose(builder, element, "@type", "mount bind"),
                    *driver = builder_get(builder, element, "driver/@type"),
@@ -36,17 +61,21 @@ void build_filesystem(Builder *builder, xmlNode *element, const DeviceDefinition
         if (g_strcmp0(driver, "virtiofs") == 0) {
                 const char *chardev = builder_format(builder, "chr-vu-%s", part->alias),
                            *socket = builder_get(builder, element, "source/@socket");
-                if (!socket) {
-                        builder_not_here(builder, element, "a virtiofsd of its own: run it, and name its socket");
-                        builder_know(builder, element, "binary source/@dir idmap");
-                } else if (builder_element(builder, element, "binary") || builder_get(builder, element, "source/@dir"))
+                if (!socket)
+                        read_folder(builder, element);
+                else if (builder_element(builder, element, "binary") || builder_get(builder, element, "source/@dir"))
                         builder_invalid(builder, element,
                                         "where its source is a socket, whoever runs virtiofsd there gives it its folder and "
                                         "options: "
                                         "leave out <binary> and dir");
-                builder_add_options(builder, "-chardev",
-                                    json_make("backend", 's', "socket", "id", 's', chardev, "path", 's',
-                                              socket ? socket : builder_format(builder, "%s-fs.sock", part->alias), NULL));
+                File *file = builder_file(builder, element);
+                JsonObject *backend = json_make("backend", 's', "socket", "id", 's', chardev, NULL);
+                if (file && file->fd >= 0)
+                        json_add(backend, "fd", 's', builder_pass(builder, steal_fd(&file->fd)), NULL);
+                else
+                        json_add(backend, "path", 's', socket ? socket : builder_format(builder, "%s-fs.sock", part->alias),
+                                 NULL);
+                builder_add_options(builder, "-chardev", backend);
                 JsonObject *device = builder_virtio_device_new(builder, element, part, "vhost-user-fs");
                 uint64_t queue = builder_number(builder, element, "driver/@queue", 1, 1024, 0);
                 uint64_t order = builder_number(builder, element, "boot/@order", 1, DEVICES_MAX, 0);

@@ -219,6 +219,21 @@ static void plan_tpm(GPtrArray *files, const CommandLineContext *context, const 
         say_whose(file, part);
 }
 
+/* A folder that virtiofsd shares: one of ours, or one that somebody runs. */
+static void plan_folder(GPtrArray *files, const xmlNode *element, const DeviceDefinition *part) {
+        const xmlNode *source = xml_child(element, "source");
+        g_autofree char *path = xml_attribute(source, "dir"), *socket = xml_attribute(source, "socket"),
+                        *program = xml_attribute(xml_child(element, "binary"), "path");
+        if (!xml_attribute_is(xml_child(element, "driver"), "type", "virtiofs"))
+                return;
+        if (socket)
+                plan(files, FILE_PEER, element, socket);
+        else if (path) {
+                plan_helper(files, element, part, "virtiofs", program ? program : "");
+                plan(files, FILE_FOLDER, source, path)->read_only = xml_child(element, "readonly") != NULL;
+        }
+}
+
 /* Devices and memory of the host that are not a guest's alone. */
 static void plan_host_access(GPtrArray *files, const CommandLineContext *context, xmlNode *element,
                              const DeviceDefinition *part) {
@@ -227,6 +242,8 @@ static void plan_host_access(GPtrArray *files, const CommandLineContext *context
                 plan_tpm(files, context, element, part);
         else if (strcmp(part->kind, "vsock") == 0)
                 plan(files, FILE_OPEN, element, "/dev/vhost-vsock");
+        else if (strcmp(part->kind, "filesystem") == 0)
+                plan_folder(files, element, part);
         else if (strcmp(part->kind, "interface") == 0)
                 plan_card(files, element, part);
         else if (strcmp(part->kind, "input") == 0) {

@@ -4,11 +4,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/mount.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/named-file.h"
+#include "base/walk.h"
 #include "bus.h"
 #include "qemu/command/image.h"
 #include "qemu/host/helper-programs.h"
@@ -179,6 +184,7 @@ static const struct {
         [FILE_SHARED] = { false, false, NULL },       [FILE_TPM] = { true, false, NULL }, /* the driver's own folder */
         [FILE_PORT] = { true, false, NULL }, /* the network's driver has its owner authorized */
         [FILE_SECRET] = { false, false, NULL },       [FILE_HELPER] = { true, false, NULL }, /* the driver's own program */
+        [FILE_FOLDER] = { true, true, NULL },         [FILE_PEER] = { false, false, NULL },
 };
 
 bool files_check_rights(const GPtrArray *files, GError **error) {
@@ -198,6 +204,67 @@ static bool take_tpm(File *file, GError **error) {
                                          "there is no %s, which emulates a TPM: install the packages swtpm and swtpm-tools",
                                          lacks);
         return tpm_folder_take(file->path, file->user.uid, (gid_t) file->user.uid, &file->missing, error);
+}
+
+/* PASST, or what is found for virtiofs. */
+static bool check_helper(File *file, GError **error) {
+        if (strcmp(file->format, "virtiofs") != 0)
+                return helper_program_check(file->path,
+                                            "install the package passt, or leave out <backend> for QEMU's own network of users",
+                                            error);
+        char *program = helper_program_find_virtiofsd(file->path, error);
+        g_free(file->path);
+        file->path = program;
+        return program != NULL;
+}
+
+/* A copy of the mount that it is in, where nothing can be written. */
+static int make_read_only(int folder) {
+        struct mount_attr set = { .attr_set = MOUNT_ATTR_RDONLY };
+        int mount = (int) syscall(SYS_open_tree, folder, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+        if (mount >= 0 && syscall(SYS_mount_setattr, mount, "", AT_EMPTY_PATH | AT_RECURSIVE, &set, sizeof set) == 0)
+                return mount;
+        int failure = errno;
+        if (mount >= 0)
+                close(mount);
+        errno = failure;
+        return -1;
+}
+
+static bool open_folder(File *file, UserRights *rights, GError **error) {
+        struct stat info;
+        g_autofd int folder = named_file_find("folder", file->path, &info, error);
+        if (folder < 0)
+                return false;
+        if (!S_ISDIR(info.st_mode))
+                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "%s is not a folder", file->path);
+        if (walk_is_of_processes(folder)) /* as in named_file_open */
+                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                         "%s is what the kernel tells of processes, which is not shared", file->path);
+        if (rights)
+                file->user = (HostUser){ .uid = user_rights_user(rights), .gid = user_rights_group(rights) };
+        file->fd = file->read_only ? make_read_only(folder) : steal_fd(&folder);
+        if (file->fd < 0 && (rights || geteuid() != 0))
+                return virtbus_error_set(
+                                error, VIRTBUS_ERROR_UNSUPPORTED,
+                                "folder %s cannot be shared to be read only by a user: leave out <readonly/>, or have an "
+                                "administrator define the domain",
+                                file->path);
+        return file->fd >= 0 || virtbus_error_set_errno(error, errno, "folder %s cannot be shared", file->path);
+}
+
+/* Whoever listens there is the document's choice; QEMU's user need not be let in. */
+static bool connect_peer(File *file, GError **error) {
+        struct stat info;
+        g_autofd int found = named_file_find("socket", file->path, &info, error);
+        if (found < 0)
+                return false;
+        const UnixSocket peer = { .path = file->path, .device = info.st_dev, .inode = info.st_ino };
+        file->fd = S_ISSOCK(info.st_mode) ? unix_connect(&peer) : -ENOTSOCK;
+        if (file->fd >= 0 && fcntl(file->fd, F_SETFL, 0) == 0)
+                return true;
+        return virtbus_error_set_errno(error, file->fd < 0 ? -file->fd : errno,
+                                       "socket %s cannot be connected to: is its program running, and free?", file->path);
 }
 
 static bool is_missing(const File *file) {
@@ -233,7 +300,11 @@ static bool open_one(File *file, bool foreign_user, UserRights *rights, GError *
         case FILE_TPM:
                 return take_tpm(file, error);
         case FILE_HELPER:
-                return helper_program_check(file->path, error);
+                return check_helper(file, error);
+        case FILE_FOLDER:
+                return open_folder(file, rights, error);
+        case FILE_PEER:
+                return connect_peer(file, error);
         case FILE_APPEND:
                 return open_to_append(file, error);
         case FILE_PORT:

@@ -22,6 +22,8 @@ typedef enum FilePurpose {
         FILE_ACCESS,  /* a device that QEMU opens by its name: looked at, not opened */
         FILE_OPEN,    /* a device that is opened for it */
         FILE_SHARED,  /* memory that guests share */
+        FILE_FOLDER,  /* shared with the guest by a helper, which has it as a descriptor */
+        FILE_PEER,    /* a socket that somebody else listens at: connected to */
         FILE_HELPER,  /* QEMU's end of the socket of a device's helper, which is made later: its program is looked at */
         FILE_TPM,     /* the folder of an emulated TPM, which is given to its emulator; missing: there is no TPM in it yet */
         FILE_PORT,    /* of a network: the network driver's, as FILE_SECRET (guest-ports.h) */
@@ -48,11 +50,11 @@ typedef struct File {
         bool truncate;          /* FILE_APPEND: the document says append='off' */
         bool may_lack, missing; /* startupPolicy: the guest can do without; it does */
         uint64_t size;          /* FILE_SHARED */
-        HostUser user;          /* FILE_ACCESS, FILE_SHARED, FILE_TPM */
-        GPtrArray *layers;      /* FILE_IMAGE, FILE_NVRAM: ImageLayer */
-        ImageBacking *backing;  /* what the document says is below a FILE_IMAGE, or NULL */
-        int fd;                 /* others */
-        HostDevice *device;     /* FILE_DEVICE */
+        HostUser user;     /* FILE_ACCESS, FILE_SHARED, FILE_TPM; FILE_FOLDER: whom its helper runs as, where that is its owner */
+        GPtrArray *layers; /* FILE_IMAGE, FILE_NVRAM: ImageLayer */
+        ImageBacking *backing; /* what the document says is below a FILE_IMAGE, or NULL */
+        int fd;                /* others */
+        HostDevice *device;    /* FILE_DEVICE */
         ExecutableIdentity program;
         UnixSocket *socket; /* FILE_SOCKET */
         PortFile *port;     /* FILE_PORT */

@@ -6,12 +6,7 @@
 #include <unistd.h>
 
 #include "base/json.h"
-
-/* Where the descriptors are; one of the same name in an earlier folder stands for the later one, and an empty one hides it. */
-static const char *const folders[] = { "/etc/qemu/firmware", "/usr/share/qemu/firmware" };
-
-/* A descriptor is a page of text; a larger file is not a descriptor. */
-#define DESCRIPTOR_BYTES_MAX (256 * 1024)
+#include "qemu/host/descriptions.h"
 
 /* Where there are no descriptors. */
 static const struct {
@@ -98,12 +93,7 @@ static bool is_flat(const char *format) {
 }
 
 /* Flash with variables of their own, which is what a machine here can have; NULL for another kind, or another machine's. */
-static Firmware *read_descriptor(const char *path, const Wish *wish) {
-        g_autofree char *text = NULL;
-        gsize length;
-        if (!g_file_get_contents(path, &text, &length, NULL) || length > DESCRIPTOR_BYTES_MAX)
-                return NULL;
-        g_autoptr(JsonNode) node = json_parse(text, (gssize) length, NULL);
+static Firmware *read_descriptor(JsonNode *node, const Wish *wish) {
         JsonObject *descriptor = node ? json_node_get_object(node) : NULL, *mapping = json_member(descriptor, "mapping"),
                    *code = json_member(mapping, "executable"), *variables = json_member(mapping, "nvram-template");
         const char *mode = json_string(mapping, "mode"), *file = json_string(code, "filename");
@@ -126,26 +116,6 @@ static Firmware *read_descriptor(const char *path, const Wish *wish) {
         return firmware;
 }
 
-static int compare_names(const void *a, const void *b) {
-        return strcmp(*(const char *const *) a, *(const char *const *) b);
-}
-
-/* The descriptors' names, sorted as the format wants it, without a folder. */
-static GPtrArray *list_descriptors(void) {
-        g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
-        GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
-        for (size_t i = 0; i < G_N_ELEMENTS(folders); i++) {
-                g_autoptr(GDir) folder = g_dir_open(folders[i], 0, NULL);
-                for (const char *name; folder && (name = g_dir_read_name(folder));)
-                        if (g_str_has_suffix(name, ".json") && !g_hash_table_contains(seen, name)) {
-                                g_ptr_array_add(names, g_strdup(name));
-                                g_hash_table_add(seen, names->pdata[names->len - 1]);
-                        }
-        }
-        g_ptr_array_sort(names, compare_names);
-        return names;
-}
-
 static void add_known(GPtrArray *list) {
         for (size_t i = 0; i < G_N_ELEMENTS(known); i++) {
                 Firmware *firmware = g_new0(Firmware, 1);
@@ -163,19 +133,14 @@ static void add_known(GPtrArray *list) {
 }
 
 static GPtrArray *list_firmware(const Wish *wish, bool named) {
-        g_autoptr(GPtrArray) names = list_descriptors();
+        g_autoptr(GPtrArray) descriptions = descriptions_read("firmware");
         GPtrArray *list = g_ptr_array_new_with_free_func((GDestroyNotify) firmware_free);
-        for (guint i = 0; i < names->len; i++)
-                for (size_t k = 0; k < G_N_ELEMENTS(folders); k++) {
-                        g_autofree char *path = g_build_filename(folders[k], names->pdata[i], NULL);
-                        if (access(path, F_OK) < 0)
-                                continue;
-                        Firmware *firmware = read_descriptor(path, wish);
-                        if (firmware)
-                                g_ptr_array_add(list, firmware);
-                        break;
-                }
-        if (named || names->len == 0)
+        for (guint i = 0; i < descriptions->len; i++) {
+                Firmware *firmware = read_descriptor(descriptions->pdata[i], wish);
+                if (firmware)
+                        g_ptr_array_add(list, firmware);
+        }
+        if (named || descriptions->len == 0)
                 add_known(list);
         return list;
 }

@@ -25,6 +25,7 @@ static const char *const parts[] = {
         "iothreads",
         "maxMemory",
         "memory",
+        "memoryBacking",
         "metadata",
         "name",
         "on_crash",
@@ -51,6 +52,7 @@ static const struct {
         { "emulator", { NULL } },
         { "disk", { "file" } },
         { "controller", { NULL } },
+        { "filesystem", { "mount" } },
         { "interface", { "network", "user" } },
         { "input", { "mouse", "tablet", "keyboard" } },
         { "graphics", { "vnc", "spice" } },
@@ -85,6 +87,12 @@ static const struct {
         { "interface", "vlan", NULL, NULL, "it leads into another network" },
         { "interface", "virtualport", NULL, NULL, "it leads into another network" },
         { "interface", "source", "portgroup", NULL, "it leads into another network" },
+        { "filesystem", "binary", "path", NULL, "it is a program" },
+        { "filesystem", "source", "socket", NULL, "it is a socket of the host" },
+        { "memoryBacking", "hugepages", NULL, NULL, "it takes memory from others" },
+        { "memoryBacking", "locked", NULL, NULL, "it takes memory from others" },
+        { "memoryBacking", "allocation", NULL, NULL, "it takes memory from others" },
+        { "memoryBacking", "source", "type", "file", "it is a file of the host" },
         { "disk", "reservations", NULL, NULL, "it is a socket of the host" },
         { NULL, "backingStore", "type", "block", "it is a device of the host" },
         { NULL, "backingStore", "type", "network", "it is reached with the host's network" },
@@ -159,6 +167,8 @@ static bool check_device(xmlNode *element, GError **error) {
                 if (!xml_is(element, devices[i].kind))
                         continue;
                 g_autofree char *type = xml_attribute(element, "type"), *what = g_strdup_printf("type='%s'", type ? type : "");
+                if (xml_is(element, "filesystem") && !xml_attribute_is(xml_child(element, "driver"), "type", "virtiofs"))
+                        return refuse(error, element, "a folder without virtiofs", "it is opened with the host's rights");
                 if (devices[i].types[0] && !(type && g_strv_contains(devices[i].types, type)))
                         return refuse(error, element, what, "it is something of the host's");
                 return check_denied(element, error);

@@ -7,8 +7,9 @@
 #include "bus.h"
 #include "domain/domain-status.h"
 #include "qemu/guest/passt.h"
+#include "qemu/guest/virtiofsd.h"
 
-static const DeviceHelperKind *const kinds[] = { &passt_helper };
+static const DeviceHelperKind *const kinds[] = { &passt_helper, &virtiofsd_helper };
 
 struct DeviceHelpers {
         GPtrArray *list;         /* DeviceHelper */

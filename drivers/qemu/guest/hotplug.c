@@ -172,10 +172,8 @@ static void remove_named_back_ends(Cleanup *cleanup) {
         static const struct {
                 const char *command, *member, *prefix;
         } named[] = {
-                { "netdev_del", "id", "host" },
-                { "chardev-remove", "id", "char" },
-                { "object-del", "id", "obj" },
-                { "object-del", "id", "mem" },
+                { "netdev_del", "id", "host" }, { "chardev-remove", "id", "char" }, { "chardev-remove", "id", "chr-vu-" },
+                { "object-del", "id", "obj" },  { "object-del", "id", "mem" },
         };
         for (size_t i = 0; i < G_N_ELEMENTS(named); i++) {
                 g_autofree char *name = g_strconcat(named[i].prefix, cleanup->alias, NULL);
@@ -215,7 +213,7 @@ static bool is_listed(JsonArray *properties, const char *alias) {
 
 static void on_devices_listed(void *data, JsonObject *answer, const GError *error) {
         /* These are always devices of QEMU's. */
-        static const char *const kinds[] = { "disk", "interface", "hostdev", "rng", NULL };
+        static const char *const kinds[] = { "disk", "interface", "hostdev", "rng", "filesystem", NULL };
         Guest *guest = data;
         const Definition *live = guest->domain->live;
         if (error)

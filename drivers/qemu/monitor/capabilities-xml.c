@@ -133,7 +133,7 @@ static const Enumeration enumerations[] = {
             { "virtio-transitional", "virtio-rng-pci" },
             { "virtio-non-transitional", "virtio-rng-pci" } } },
         { "rng", "backendModel", { { "random", NULL }, { "egd", NULL }, { "builtin", NULL } } },
-        { "filesystem", "driverType", { { "path", "virtio-9p-pci" }, { "virtiofs", "vhost-user-fs-pci" } } },
+        { "filesystem", "driverType", { { "path", "virtio-9p-pci" }, { "virtiofs", "vhost-user-fs-pci", INSTALLED_VIRTIOFSD } } },
         { "tpm", "model", { { "tpm-tis", "tpm-tis" }, { "tpm-crb", "tpm-crb" } } },
         { "tpm", "backendModel", { { "emulator", NULL, INSTALLED_TPM }, { "external", NULL } } },
         { "interface", "backendType", { { "default", NULL }, { "passt", NULL, INSTALLED_PASST } } },

@@ -11,6 +11,7 @@ char *capabilities_host_xml(CapabilitiesCache *cache, const char *const *emulato
 typedef enum InstalledProgram {
         INSTALLED_TPM = 1, /* an emulator of TPMs */
         INSTALLED_PASST = 2,
+        INSTALLED_VIRTIOFSD = 4,
 } InstalledProgram;
 
 /* What is installed beside QEMU. */
