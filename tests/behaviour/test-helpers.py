@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Helpers of a real QEMU's devices: passt, which connects a card, and virtiofsd, which shares a folder; from their start to their end, whoever ends.
 
-Usage (below tests/with-bus): test-helpers.py GUEST [session]
+Usage (below tests/with-bus): test-helpers.py qemu GUEST [session]
 """
 
 import errno
@@ -15,14 +15,15 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import xml.etree.ElementTree as ET
 
 from gi.repository import GLib
-from rig import NAME, ROOT, Bus, BusError, Hypervisor, contains, expect, kernel, run, variants
+from rig import BUILD, NAME, ROOT, Bus, BusError, Hypervisor, Skip, contains, expect, kernel, run, variants
 from spaces import shell
 
-GUEST = sys.argv[1]  # the folder that tests/guest/build-guest has filled
-SESSION = sys.argv[2:] == ["session"]  # that of a user, whom this program begins for that
+GUEST = sys.argv[2]  # the folder that tests/guest/build-guest has filled
+SESSION = sys.argv[3:] == ["session"]  # that of a user, whom this program begins for that
 if os.geteuid() != 0 and not SESSION:
     print("1..0 # SKIP needs root: a user for each helper")
     sys.exit(0)
@@ -428,9 +429,59 @@ def what_it_cannot_share_is_refused_when_it_is_defined():
             raise AssertionError(f"{devices} was not refused")
 
 
+def a_driver_that_is_killed_while_it_begins_leaves_nobody():
+    """At instants between the making of the processes and QEMU's first word."""
+    os.makedirs(SHARE, exist_ok=True)
+    domain = qemu.define(document(card() + folder(), more=SHARED))
+    for instant in range(0, 100, 12):
+        answers = bus.begin(domain, f"{NAME}.Domain", "Start", "a{sv}", variants({"paused": True}))
+        time.sleep(instant / 1000)
+        qemu.kill_driver()
+        bus.wait(lambda answers=answers: answers, "the answer")
+        bus.wait(lambda: qemu.state(domain) in ("paused", "shutoff"), "the end of the start")
+        if qemu.state(domain) == "paused":
+            equal((len(processes("passt")), link_of(domain)), (1, "up"))
+            off(domain)
+        bus.wait(lambda: not processes("passt") and not sharing(), "the end of the helpers")
+    qemu.do(domain, "Start", paused=True)
+    off(domain)
+    qemu.do(domain, "Undefine")
+
+
+def sharing():
+    """The processes of virtiofsd whose root is the folder that is shared, or is to be."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if os.path.basename(words_of(pid)[0]) == "virtiofsd" and os.stat(f"/proc/{pid}/root").st_ino == os.stat(SHARE).st_ino:
+                found.append(pid)
+        except OSError:
+            continue
+    return found
+
+
+def virsh_defines_starts_and_plugs_them():
+    if not os.path.exists(f"{BUILD}/client/libvirt/virtbus-libvirt"):
+        raise Skip("virtbus-libvirt is not built")
+    from libvirt_rig import virsh
+    os.makedirs(SHARE, exist_ok=True)
+    own = card(forward("<range start='5525'/>", " address='127.0.0.1'"))
+    for name, text in (("web", document(own + folder(), more=SHARED)), ("card", card().replace(MAC, "52:54:00:6c:00:09"))):
+        with open(f"{ROOT}/{name}.xml", "w", encoding="utf-8") as file:
+            file.write(text)
+    for words in (("define", f"{ROOT}/web.xml"), ("start", "web", "--paused"), ("attach-device", "web", f"{ROOT}/card.xml"), ("domiflist", "web"), ("domifaddr", "web")):
+        virsh(*words)
+    equal(len(processes("passt")), 2)
+    contains(virsh("dumpxml", "web"), "type='passt'", "<portForward proto='tcp' address='127.0.0.1'>", "virtiofs")
+    assert is_open(5525)
+    virsh("destroy", "web")
+    bus.wait(lambda: not processes("passt"), "the end of passt")
+    virsh("undefine", "web")
+
+
 def a_users_own_session_has_it_too():
     folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    done = subprocess.run([f"{folder}/as-user", f"{folder}/with-bus", sys.executable, os.path.abspath(__file__), os.path.abspath(GUEST), "session"], stdout=subprocess.PIPE, check=False)
+    done = subprocess.run([f"{folder}/as-user", f"{folder}/with-bus", sys.executable, os.path.abspath(__file__), "qemu", os.path.abspath(GUEST), "session"], stdout=subprocess.PIPE, check=False)
     assert done.returncode == 0 and b"not ok" not in done.stdout and b"\nok 1" in done.stdout, done.stdout.decode()
 
 
@@ -438,5 +489,5 @@ tests = [passt_connects_a_card_and_ends_with_its_guest, a_guest_outlives_it_with
 if os.path.exists("/usr/lib/qemu/virtiofsd"):
     tests += [virtiofsd_shares_a_folder_and_ends_with_its_guest, a_folder_is_plugged_and_unplugged, what_is_to_be_read_only_is_not_written, what_it_cannot_share_is_refused_when_it_is_defined]
     if not SESSION:
-        tests += [a_guest_mounts_it_reads_and_writes, one_that_the_administrator_runs_is_connected_to, what_leads_elsewhere_is_not_shared]
+        tests += [a_driver_that_is_killed_while_it_begins_leaves_nobody, virsh_defines_starts_and_plugs_them, a_guest_mounts_it_reads_and_writes, one_that_the_administrator_runs_is_connected_to, what_leads_elsewhere_is_not_shared]
 run(tests if SESSION else [*tests, its_log_is_led_nowhere_by_somebodys_link, a_users_own_session_has_it_too])
