@@ -25,6 +25,7 @@ static const char *const names[] = {
         [VIRTBUS_ERROR_NO_SUCH_FILTER] = PREFIX "NoSuchFilter",
         [VIRTBUS_ERROR_NO_SUCH_INTERFACE] = PREFIX "NoSuchInterface",
         [VIRTBUS_ERROR_NO_SUCH_SNAPSHOT] = PREFIX "NoSuchSnapshot",
+        [VIRTBUS_ERROR_NO_SUCH_CHECKPOINT] = PREFIX "NoSuchCheckpoint",
 };
 
 const char *virtbus_error_name(VirtbusError code) {

@@ -10,7 +10,7 @@
 
 #include "virtbus-error.h"
 
-#define VIRTBUS_N_ERRORS (VIRTBUS_ERROR_NO_SUCH_SNAPSHOT + 1)
+#define VIRTBUS_N_ERRORS (VIRTBUS_ERROR_NO_SUCH_CHECKPOINT + 1)
 
 /* Finds the code of the last part of an error's name, such as "Timeout"; -1 where there is none. */
 int virtbus_error_from_short_name(const char *name);

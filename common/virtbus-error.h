@@ -25,6 +25,7 @@ G_BEGIN_DECLS
  * @VIRTBUS_ERROR_NO_SUCH_FILTER: There is no such network filter.
  * @VIRTBUS_ERROR_NO_SUCH_INTERFACE: There is no such network interface.
  * @VIRTBUS_ERROR_NO_SUCH_SNAPSHOT: The domain has no such snapshot.
+ * @VIRTBUS_ERROR_NO_SUCH_CHECKPOINT: The domain has no such checkpoint.
  *
  * The errors of virtbus, which its service answers as `org.virtbus1.Error.NoSuchDomain` and so on.
  *
@@ -48,7 +49,8 @@ typedef enum VirtbusError {
         VIRTBUS_ERROR_NO_SUCH_NETWORK,
         VIRTBUS_ERROR_NO_SUCH_FILTER,
         VIRTBUS_ERROR_NO_SUCH_INTERFACE,
-        VIRTBUS_ERROR_NO_SUCH_SNAPSHOT
+        VIRTBUS_ERROR_NO_SUCH_SNAPSHOT,
+        VIRTBUS_ERROR_NO_SUCH_CHECKPOINT
 } VirtbusError;
 
 #define VIRTBUS_ERROR (virtbus_error_quark())

@@ -682,6 +682,43 @@ def check_interface(results, bus, name, files, verbose):
         print(files[".out"], kept, sep="\n")
 
 
+def check_checkpoint(results, bus, name, files, verbose):
+    """NAME.xml of a checkpoint, and NAME.out: the document that is kept of it, of one that is made or made known."""
+    results.good += 1
+    xml, wanted = ET.fromstring(files[".xml"]), ET.fromstring(files[".out"])
+    disks = ET.fromstring(f"<all>{files['.xml']}{files['.out']}</all>")
+    domain = snapshots_domain(bus, disks)
+    known = xml.find("creationTime") is not None
+    try:
+        for parent in wanted.findall("parent/name"):
+            bus.call(domain, "org.virtbus1.Domain", "RedefineCheckpoint", "sa{sv}",
+                     f"<domaincheckpoint><name>{parent.text}</name><creationTime>1</creationTime></domaincheckpoint>", {})
+        if not known:
+            bus.call(domain, "org.virtbus1.Domain", "Start", "a{sv}", {})
+        checkpoint = bus.call(domain, "org.virtbus1.Domain", "RedefineCheckpoint" if known else "CreateCheckpoint", "sa{sv}", files[".xml"], {})
+        kept = ET.fromstring(bus.call(checkpoint, "org.virtbus1.Checkpoint", "GetXML", "a{sv}", {"no_domain": GLib.Variant("b", wanted.find("domain") is None)}))
+    except BusError as error:
+        results.tell("refused", name, error.message)
+        return
+    finally:
+        if not known:
+            bus.call(domain, "org.virtbus1.Domain", "Destroy", "a{sv}", {})
+        bus.call(domain, "org.virtbus1.Domain", "Undefine", "a{sv}", {"checkpoints": GLib.Variant("b", True)})
+    if not known:  # the time is that of the making, and so is a name that nobody has chosen; sizes are told only where they are asked for
+        chosen = xml.find("name") is None
+        for element in (wanted, kept):
+            element.remove(element.find("creationTime"))
+            for disk in element.iter("disk"):
+                disk.attrib.pop("size", None)
+                if chosen:
+                    disk.attrib.pop("bitmap", None)
+            if chosen:
+                element.remove(element.find("name"))
+    results.differences(name, *compare_definitions.compare_trees(ET.tostring(wanted, "unicode"), ET.tostring(kept, "unicode")))
+    if verbose:
+        print(files[".out"], ET.tostring(kept, "unicode"), sep="\n")
+
+
 TEST = "/org/virtbus1/test"
 OF_SNAPSHOTS = "9d37b878-a7cc-9f9a-b78f-49b3abad25a8"  # the domain that libvirt's snapshots are of
 
@@ -899,6 +936,7 @@ KINDS = {
     "nwfilter": ({".args"}, check_filter_rules),
     "nwfilter-xml": ({".out"}, functools.partial(check_kept, "NetworkFilter")),
     "secret-xml": ({".out"}, functools.partial(check_kept, "Secret")),
+    "checkpoint-xml": ({".out"}, check_checkpoint),
     "snapshot-xml": ({".out"}, check_snapshot),
     "vmx": ({".vmx"}, check_from_vmx),
     "vmx-out": ({".vmx"}, check_to_vmx),

@@ -5,7 +5,7 @@
 
 GQuark virtbus_error_quark(void) {
         static gsize quark;
-        GDBusErrorEntry entries[VIRTBUS_ERROR_NO_SUCH_SNAPSHOT + 1];
+        GDBusErrorEntry entries[VIRTBUS_ERROR_NO_SUCH_CHECKPOINT + 1];
         guint n = 0;
         for (int code = 0; code < (int) G_N_ELEMENTS(entries); code++)
                 if (code != VIRTBUS_ERROR_ACCESS_DENIED) /* D-Bus's own, which GIO knows already */

@@ -15,9 +15,8 @@
 /* A document is as another virtbus can take it, and says of the processor what the guest has. */
 static const FlagOption xml_flags[] = { { XML_SECURE, NULL }, { 2, "inactive" }, FLAG_IS_ALWAYS_SO(4), FLAG_IS_ALWAYS_SO(8), {} };
 static const FlagOption start_flags[] = { { 1, "paused" }, { 8, "force_boot" }, {} };
-/* There are no snapshots and checkpoints whose data could be left. */
 static const FlagOption undefine_flags[] = { { 1, "managed_save" }, { 2, "snapshots" },    { 4, "nvram" },
-                                             FLAG_IS_ALWAYS_SO(16), FLAG_IS_ALWAYS_SO(32), {} };
+                                             { 16, "checkpoints" }, FLAG_IS_ALWAYS_SO(32), {} };
 /* The power button, and the guest's agent. */
 static const FlagOption shutdown_flags[] = { FLAG_IS_ALWAYS_SO(1), { SHUTDOWN_AGENT, NULL }, {} };
 

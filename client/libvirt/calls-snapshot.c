@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Snapshots of domains. libvirt names one by its name and its domain. */
+/* Snapshots and checkpoints of domains: trees. libvirt names one by its name and its domain. */
 
 #include <string.h>
 #include <systemd/sd-bus.h>
@@ -38,13 +38,31 @@ static const FlagOption create_flags[] = {
 };
 static const FlagOption xml_flags[] = { { XML_SECURE, NULL }, {} };
 static const FlagOption list_flags[] = { { 0x7ff, NULL }, {} };
+static const FlagOption create_checkpoint_flags[] = { { CREATE_REDEFINE, NULL }, {} };
+static const FlagOption checkpoint_xml_flags[] = { { XML_SECURE, NULL }, { 2, "no_domain" }, {} };
+static const FlagOption list_checkpoints_flags[] = { { 0xf, NULL }, {} }; /* 2 is their order, in which they always are */
 static const FlagOption revert_flags[] = { { 1, "running" }, { 2, "paused" }, { 4, "force" }, {} };
 static const FlagOption delete_flags[] = { { 1, "children" }, { 2, "metadata_only" }, { 4, "children_only" }, {} };
 
+/* What is asked for: the procedures of both are alike, and so are their flags where both have them. */
+typedef struct Kind {
+        const char *interface, *folder;
+        LibvirtErrorCode none;
+        const char *create, *redefine;
+} Kind;
+
+static const Kind snapshots = { SNAPSHOT, "snapshot", LIBVIRT_NO_SNAPSHOT, "CreateSnapshot", "RedefineSnapshot" };
+static const Kind checkpoints = { INTERFACE("Checkpoint"), "checkpoint", LIBVIRT_NO_CHECKPOINT, "CreateCheckpoint",
+                                  "RedefineCheckpoint" };
+
+static const Kind *kind_of(const Call *call) {
+        return strstr(call->procedure->name, "CHECKPOINT") ? &checkpoints : &snapshots;
+}
+
 /* Which snapshot */
 
-static char *path_of(const char *domain, const char *name) {
-        g_autofree char *prefix = g_strconcat(domain, "/snapshot", NULL);
+static char *path_of(const Call *call, const char *domain, const char *name) {
+        g_autofree char *prefix = g_strconcat(domain, "/", kind_of(call)->folder, NULL);
         char *path = NULL;
         return sd_bus_path_encode(prefix, name, &path) < 0 ? NULL : path;
 }
@@ -62,7 +80,7 @@ static char *snapshot_of(const Call *call) {
         const char *name;
         g_autofree char *domain = domain_of(call);
         g_variant_get_child(call->arguments, 0, "(&s(&s&si))", &name, NULL, NULL, NULL);
-        return path_of(domain, name);
+        return path_of(call, domain, name);
 }
 
 /* The domain as libvirt names it, as the client has handed it in. */
@@ -77,27 +95,30 @@ static GVariant *name_value(const Call *call, const char *name) {
 }
 
 static bool refuse_absent(Call *call, const GError *error) {
+        const Kind *kind = kind_of(call);
         const char *wanted = "";
-        if (error->code != LIBVIRT_NO_SNAPSHOT && !(error->code == LIBVIRT_NO_DOMAIN && strstr(error->message, "/snapshot/")))
+        g_autofree char *part = g_strdup_printf("/%s/", kind->folder);
+        if (error->code != (int) kind->none && !(error->code == LIBVIRT_NO_DOMAIN && strstr(error->message, part)))
                 return false;
         if (call->domain)
                 wanted = call_string(call, 1);
         else
                 g_variant_get_child(call->arguments, 0, "(&s(&s&si))", &wanted, NULL, NULL, NULL);
-        call_refuse(call, LIBVIRT_NO_SNAPSHOT, "Domain snapshot not found: no domain snapshot with matching name '%s'", wanted);
+        call_refuse(call, kind->none, "Domain %s not found: no domain %s with matching name '%s'", kind->folder, kind->folder,
+                    wanted);
         return true;
 }
 
 static void ask(Call *call, const char *member, GVariant *arguments, const char *reply, CallStep step) {
         g_autofree char *path = snapshot_of(call);
         call->on_error = refuse_absent;
-        call_ask(call, path, SNAPSHOT, member, arguments, reply, step);
+        call_ask(call, path, kind_of(call)->interface, member, arguments, reply, step);
 }
 
 static void read_one(Call *call, CallStep step) {
         g_autofree char *path = snapshot_of(call);
         call->on_error = refuse_absent;
-        call_read(call, path, SNAPSHOT, step);
+        call_read(call, path, kind_of(call)->interface, step);
 }
 
 static const char *text_of(GVariant *properties, const char *name) {
@@ -174,7 +195,7 @@ static void node_clear(void *data) {
         g_variant_unref(((Node *) data)->properties);
 }
 
-static GArray *read_nodes(GVariant *objects) {
+static GArray *read_nodes(const Kind *kind, GVariant *objects) {
         GArray *nodes = g_array_new(FALSE, FALSE, sizeof(Node));
         GVariantIter iterator;
         const char *path;
@@ -183,7 +204,7 @@ static GArray *read_nodes(GVariant *objects) {
         g_variant_iter_init(&iterator, objects);
         while (g_variant_iter_next(&iterator, "{&o@a{sa{sv}}}", &path, &interfaces)) {
                 Node node = { .path = path };
-                node.properties = g_variant_lookup_value(interfaces, SNAPSHOT, G_VARIANT_TYPE_VARDICT);
+                node.properties = g_variant_lookup_value(interfaces, kind->interface, G_VARIANT_TYPE_VARDICT);
                 g_variant_unref(interfaces);
                 if (!node.properties)
                         continue;
@@ -198,8 +219,8 @@ static void answer_list(Call *call, const GPtrArray *selected) {
         const char *type = call->procedure->reply;
         GVariantBuilder builder;
         if (selected->len > SNAPSHOTS_MAX) {
-                call_refuse(call, LIBVIRT_RPC, "too many snapshots for libvirt's protocol: %u; it may have %d", selected->len,
-                            SNAPSHOTS_MAX);
+                call_refuse(call, LIBVIRT_RPC, "too many %ss for libvirt's protocol: %u; it may have %d", kind_of(call)->folder,
+                            selected->len, SNAPSHOTS_MAX);
                 return;
         }
         if (strcmp(type, "(i)") == 0) {
@@ -223,11 +244,11 @@ static void answer_list(Call *call, const GPtrArray *selected) {
 
 static void on_objects(Call *call, GVariant *reply) {
         g_autoptr(GVariant) objects = g_variant_get_child_value(reply, 0);
-        g_autoptr(GArray) nodes = read_nodes(objects);
+        g_autoptr(GArray) nodes = read_nodes(kind_of(call), objects);
         g_autoptr(GPtrArray) sorted = g_ptr_array_new(), selected = g_ptr_array_new();
         g_autofree char *of = call->domain ? NULL : snapshot_of(call);
         if (of && !find_node(nodes, of)) {
-                g_autoptr(GError) error = g_error_new_literal(LIBVIRT_ERROR, LIBVIRT_NO_SNAPSHOT, "");
+                g_autoptr(GError) error = g_error_new_literal(LIBVIRT_ERROR, kind_of(call)->none, "");
                 refuse_absent(call, error);
                 return;
         }
@@ -256,9 +277,9 @@ static void on_found(Call *call, GVariant *properties) {
 }
 
 static void find(Call *call) {
-        g_autofree char *path = path_of(call->domain, call_string(call, 1));
+        g_autofree char *path = path_of(call, call->domain, call_string(call, 1));
         call->on_error = refuse_absent;
-        call_read(call, path, SNAPSHOT, on_found);
+        call_read(call, path, kind_of(call)->interface, on_found);
 }
 
 static void on_domain(Call *call, GVariant *properties) {
@@ -269,7 +290,7 @@ static void on_domain(Call *call, GVariant *properties) {
         else if (strcmp(path, "/") == 0)
                 call_refuse(call, LIBVIRT_NO_SNAPSHOT, "Domain snapshot not found: the domain does not have a current snapshot");
         else
-                call_read(call, path, SNAPSHOT, on_found);
+                call_read(call, path, kind_of(call)->interface, on_found);
 }
 
 static void on_domain_read(Call *call, GVariant *reply) {
@@ -286,10 +307,10 @@ static void on_parent(Call *call, GVariant *properties) {
         const char *path = "/";
         g_variant_lookup(properties, "Parent", "&o", &path);
         if (strcmp(path, "/") == 0)
-                call_refuse(call, LIBVIRT_NO_SNAPSHOT, "Domain snapshot not found: snapshot '%s' does not have a parent",
-                            text_of(properties, "Name"));
+                call_refuse(call, kind_of(call)->none, "Domain %s not found: %s '%s' does not have a parent",
+                            kind_of(call)->folder, kind_of(call)->folder, text_of(properties, "Name"));
         else
-                call_read(call, path, SNAPSHOT, on_found);
+                call_read(call, path, kind_of(call)->interface, on_found);
 }
 
 static void get_parent(Call *call) {
@@ -319,11 +340,16 @@ static void get_xml(Call *call) {
         ask(call, call->flags & XML_SECURE ? "GetXMLWithSecrets" : "GetXML", NULL, "(s)", step_answer_document);
 }
 
+static void get_checkpoint_xml(Call *call) {
+        ask(call, call->flags & XML_SECURE ? "GetXMLWithSecrets" : "GetXML", g_variant_new("(@a{sv})", call_options(call)), "(s)",
+            step_answer_document);
+}
+
 static void on_created(Call *call, GVariant *reply) {
         const char *path;
         g_variant_get(reply, "(&o)", &path);
         if (strcmp(path, call->domain) != 0) {
-                call_read(call, path, SNAPSHOT, on_found);
+                call_read(call, path, kind_of(call)->interface, on_found);
                 return;
         }
         /* Of one that nothing is known of there is but the name that was asked for. */
@@ -346,9 +372,9 @@ static void create(Call *call) {
         bool redefines = call->flags & CREATE_REDEFINE;
         g_autoptr(xmlDoc) document = document_read(call_string(call, 1), NULL);
         xmlNode *root = document ? xmlDocGetRootElement(document) : NULL;
-        const char *member = redefines                                           ? "RedefineSnapshot"
+        const char *member = redefines                                           ? snapshots.redefine
                              : root && (names_files(root) || (call->flags & 32)) ? "CreateSnapshotWithFiles"
-                                                                                 : "CreateSnapshot";
+                                                                                 : snapshots.create;
         g_autoptr(GVariant) options = g_variant_ref_sink(call_options(call));
         GVariantDict all;
         g_variant_dict_init(&all, options);
@@ -356,6 +382,12 @@ static void create(Call *call) {
                 g_variant_dict_insert(&all, "current", "b", TRUE);
         call_ask(call, call->domain, DOMAIN, member, g_variant_new("(s@a{sv})", call_string(call, 1), g_variant_dict_end(&all)),
                  "(o)", on_created);
+}
+
+static void create_checkpoint(Call *call) {
+        const Kind *kind = kind_of(call);
+        call_ask(call, call->domain, DOMAIN, call->flags & CREATE_REDEFINE ? kind->redefine : kind->create,
+                 g_variant_new("(s@a{sv})", call_string(call, 1), call_options(call)), "(o)", on_created);
 }
 
 static void revert(Call *call) {
@@ -381,6 +413,13 @@ const CallRow snapshot_calls[] = {
         { REMOTE_DOMAIN_SNAPSHOT_LIST_CHILDREN_NAMES, list, NULL, READS, list_flags },
         { REMOTE_DOMAIN_SNAPSHOT_IS_CURRENT, is_current },
         { REMOTE_DOMAIN_SNAPSHOT_HAS_METADATA, has_metadata },
+        { REMOTE_DOMAIN_CHECKPOINT_CREATE_XML, create_checkpoint, NULL, CHANGES, create_checkpoint_flags },
+        { REMOTE_DOMAIN_CHECKPOINT_GET_XML_DESC, get_checkpoint_xml, NULL, READS, checkpoint_xml_flags },
+        { REMOTE_DOMAIN_LIST_ALL_CHECKPOINTS, list, NULL, READS, list_checkpoints_flags },
+        { REMOTE_DOMAIN_CHECKPOINT_LIST_ALL_CHILDREN, list, NULL, READS, list_checkpoints_flags },
+        { REMOTE_DOMAIN_CHECKPOINT_LOOKUP_BY_NAME, find },
+        { REMOTE_DOMAIN_CHECKPOINT_GET_PARENT, get_parent },
+        { REMOTE_DOMAIN_CHECKPOINT_DELETE, delete, NULL, CHANGES, delete_flags },
         { REMOTE_DOMAIN_LIST_ALL_SNAPSHOTS, list, NULL, READS, list_flags },
         { REMOTE_DOMAIN_SNAPSHOT_LIST_ALL_CHILDREN, list, NULL, READS, list_flags },
         {},

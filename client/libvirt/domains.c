@@ -10,9 +10,11 @@
 #define DOMAIN "org.virtbus1.Domain"
 
 /* What is kept of each; all properties of a thousand domains take longer than all that is then asked of them. */
-static const char *const wanted[] = { "Active",    "Autostart",   "Description", "HasManagedSave", "HasSnapshots", "ID",
-                                      "MaxMemory", "MaxVCPUs",    "Memory",      "Name",           "OSType",       "Persistent",
-                                      "State",     "StateReason", "Title",       "UUID",           "VCPUs",        NULL };
+static const char *const wanted[] = { "Active",         "Autostart",    "Description", "HasCheckpoints",
+                                      "HasManagedSave", "HasSnapshots", "ID",          "MaxMemory",
+                                      "MaxVCPUs",       "Memory",       "Name",        "OSType",
+                                      "Persistent",     "State",        "StateReason", "Title",
+                                      "UUID",           "VCPUs",        NULL };
 
 struct Domains {
         GDBusConnection *bus;

@@ -31,6 +31,7 @@ static const struct {
 } facts[] = {
         FACT_IS("Active", TRAIT_ACTIVE),
         FACT_IS("Autostart", TRAIT_AUTOSTART),
+        FACT_IS("HasCheckpoints", TRAIT_CHECKPOINTS),
         FACT_IS("HasManagedSave", TRAIT_MANAGED_SAVE),
         FACT_IS("HasSnapshots", TRAIT_SNAPSHOTS),
         { "ID", 'u', offsetof(Facts, id) },

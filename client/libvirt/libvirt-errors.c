@@ -18,6 +18,7 @@ static const struct {
         { PREFIX "NoSuchInterface", LIBVIRT_NO_INTERFACE },
         { PREFIX "NoSuchSecret", LIBVIRT_NO_SECRET },
         { PREFIX "NoSuchSnapshot", LIBVIRT_NO_SNAPSHOT },
+        { PREFIX "NoSuchCheckpoint", LIBVIRT_NO_CHECKPOINT },
         { PREFIX "AlreadyExists", LIBVIRT_OPERATION_FAILED },
         { PREFIX "InvalidXML", LIBVIRT_XML_ERROR },
         { PREFIX "InvalidArgument", LIBVIRT_INVALID_ARG },

@@ -12,7 +12,7 @@ static const uint32_t groups[] = {
 };
 
 uint32_t traits_of(LibvirtState state, const gboolean is[N_TRAITS]) {
-        uint32_t traits = SELECT_NO_CHECKPOINT;
+        uint32_t traits = is[TRAIT_CHECKPOINTS] ? SELECT_CHECKPOINT : SELECT_NO_CHECKPOINT;
         traits |= is[TRAIT_ACTIVE] ? SELECT_ACTIVE : SELECT_INACTIVE;
         traits |= is[TRAIT_PERSISTENT] ? SELECT_PERSISTENT : SELECT_TRANSIENT;
         traits |= is[TRAIT_MANAGED_SAVE] ? SELECT_MANAGED_SAVE : SELECT_NO_MANAGED_SAVE;

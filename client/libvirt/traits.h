@@ -30,7 +30,15 @@ typedef enum Selection {
 } Selection;
 
 /* What a domain is or is not. */
-typedef enum Trait { TRAIT_ACTIVE, TRAIT_PERSISTENT, TRAIT_MANAGED_SAVE, TRAIT_AUTOSTART, TRAIT_SNAPSHOTS, N_TRAITS } Trait;
+typedef enum Trait {
+        TRAIT_ACTIVE,
+        TRAIT_PERSISTENT,
+        TRAIT_MANAGED_SAVE,
+        TRAIT_AUTOSTART,
+        TRAIT_SNAPSHOTS,
+        TRAIT_CHECKPOINTS,
+        N_TRAITS
+} Trait;
 
 /* All bits that a domain of this state answers to. */
 uint32_t traits_of(LibvirtState state, const gboolean is[N_TRAITS]);

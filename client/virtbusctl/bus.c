@@ -52,6 +52,7 @@ int ctl_fail(GError *error) {
                                                      g_error_matches(error, VIRTBUS_ERROR, VIRTBUS_ERROR_NO_SUCH_FILTER) ||
                                                      g_error_matches(error, VIRTBUS_ERROR, VIRTBUS_ERROR_NO_SUCH_INTERFACE) ||
                                                      g_error_matches(error, VIRTBUS_ERROR, VIRTBUS_ERROR_NO_SUCH_SNAPSHOT) ||
+                                                     g_error_matches(error, VIRTBUS_ERROR, VIRTBUS_ERROR_NO_SUCH_CHECKPOINT) ||
                                                      g_error_matches(error, VIRTBUS_ERROR, VIRTBUS_ERROR_NO_SUCH_DOMAIN) ||
                                                      g_strcmp0(name, "org.virtbus1.Error.NoSuchDomain") == 0
                                      ? EXIT_NO_SUCH_DOMAIN

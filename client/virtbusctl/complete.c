@@ -8,6 +8,7 @@
 
 #include "disk-jobs.h"
 #include "host-kind.h"
+#include "checkpoint.h"
 #include "snapshot.h"
 #include "verbs.h"
 
@@ -321,10 +322,10 @@ static void offer_disks(Ctl *ctl, const Typed *typed) {
                 offer(FILES);
 }
 
-/* A command, a domain, one of its snapshots. */
-static void offer_snapshots(Ctl *ctl, const Typed *typed) {
+/* A command, a domain, one of its snapshots or checkpoints. */
+static void offer_tree(Ctl *ctl, const Typed *typed, char **(*commands)(void), char **(*of_domain)(Ctl *, VirtbusDomain *) ) {
         if (typed->arguments->len == 0) {
-                g_auto(GStrv) names = snapshot_command_names();
+                g_auto(GStrv) names = commands();
                 offer_all((const char *const *) names);
         } else if (typed->arguments->len == 1)
                 offer_domains(ctl);
@@ -332,7 +333,7 @@ static void offer_snapshots(Ctl *ctl, const Typed *typed) {
                  strcmp(typed->arguments->pdata[0], "create") != 0) {
                 g_autoptr(VirtbusDomain) domain =
                                 reach(ctl) ? virtbus_client_find_domain(ctl->client, typed->arguments->pdata[1], NULL) : NULL;
-                g_auto(GStrv) names = domain ? snapshot_names(ctl, domain) : NULL;
+                g_auto(GStrv) names = domain ? of_domain(ctl, domain) : NULL;
                 if (names)
                         offer_all((const char *const *) names);
         }
@@ -347,7 +348,10 @@ static void offer_arguments(Ctl *ctl, const Typed *typed) {
                 offer(FILES);
                 return;
         case WORDS_SNAPSHOTS:
-                offer_snapshots(ctl, typed);
+                offer_tree(ctl, typed, snapshot_command_names, snapshot_names);
+                return;
+        case WORDS_CHECKPOINTS:
+                offer_tree(ctl, typed, checkpoint_command_names, checkpoint_names);
                 return;
         case WORDS_JOBS:
                 offer_jobs(ctl);

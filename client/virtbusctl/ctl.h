@@ -32,7 +32,7 @@ typedef struct Ctl {
         bool never_opens; /* a connection elsewhere is used where it is open, and else there is none */
         gboolean active, list, stdio, live, config, force, paused, autostart, start, transient, emulate, nvram, managed_save,
                         unsupported, value, virtual, wait, shallow, pivot, reuse, synchronous, uefi, tpm, openmetrics, follow,
-                        full, disk_only, quiesce, halt, running, children, children_only, metadata_only, snapshots;
+                        full, disk_only, quiesce, halt, running, children, children_only, metadata_only, snapshots, checkpoints;
         char *compression, *memory, *cpus, *cdrom, *boot, *display, *columns, *kernel, *initrd, *cmdline, *events, *bandwidth,
                         *description;
         char **disks, **networks, **properties;
@@ -209,6 +209,9 @@ bool ctl_is_gone(Ctl *ctl, const char *path, const char *connection);
 
 /* disk-jobs.c */
 int verb_disk(Ctl *ctl, char **arguments);
+
+/* checkpoint.c */
+int verb_checkpoint(Ctl *ctl, char **arguments);
 
 /* snapshot.c */
 int verb_snapshot(Ctl *ctl, char **arguments);

@@ -160,7 +160,8 @@ int verb_undefine(Ctl *ctl, char **arguments) {
         } with[] = { { "nvram", ctl->nvram },
                      { "managed_save", ctl->managed_save },
                      { "tpm", ctl->tpm },
-                     { "snapshots", ctl->snapshots } };
+                     { "snapshots", ctl->snapshots },
+                     { "checkpoints", ctl->checkpoints } };
         GVariantDict options;
         g_variant_dict_init(&options, NULL);
         for (size_t i = 0; i < G_N_ELEMENTS(with); i++)

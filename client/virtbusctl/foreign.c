@@ -18,6 +18,13 @@ static const char *const verbs[][2] = {
         { "blockjob", "disk abort, pivot, finish or limit DOMAIN DISK" },
         { "blockpull", "disk pull DOMAIN DISK [BASE]" },
         { "blockresize", "set DOMAIN DISK size=SIZE" },
+        { "checkpoint-create", "checkpoint create DOMAIN [CHECKPOINT]" },
+        { "checkpoint-create-as", "checkpoint create DOMAIN [CHECKPOINT]" },
+        { "checkpoint-delete", "checkpoint delete DOMAIN CHECKPOINT" },
+        { "checkpoint-dumpxml", "checkpoint show DOMAIN CHECKPOINT" },
+        { "checkpoint-info", "checkpoint list DOMAIN --full" },
+        { "checkpoint-list", "checkpoint list DOMAIN" },
+        { "checkpoint-parent", "checkpoint list DOMAIN" },
         { "change-media", "set DOMAIN DISK media=PATH" },
         { "cpu-models", "capabilities cpus ARCHITECTURE" },
         { "cpu-stats", "stats DOMAIN" },
@@ -145,7 +152,6 @@ static const char *const verbs[][2] = {
 /* What there is not yet, by how the verbs for it begin. */
 static const char *const missing[][2] = {
         { "backup", "backups" },
-        { "checkpoint", "checkpoints" },
         { "clone", "clones: copy the image, and define a changed document" },
         { "iface", "interfaces of the host" },
         { "migrate", "migration" },
@@ -197,6 +203,7 @@ static const char *const elsewhere[][2] = {
         { "secret-event", "tells of secrets by signals of org.virtbus1 only" },
         { "send-process-signal", "sends none; an agent runs programs: virtbusctl agent DOMAIN exec PROGRAM" },
         { "set-lifecycle-action", "sets that by: virtbusctl edit DOMAIN" },
+        { "checkpoint-edit", "changes that by the method RedefineCheckpoint" },
         { "snapshot-edit", "changes that by the method RedefineSnapshot" },
 };
 
@@ -231,6 +238,7 @@ static const char *const options[][2] = {
         { "--ram", "say --memory=SIZE" },
         { "--remove-all-storage", "images are never deleted; status names them" },
         { "--security-info", "say xml as who may see secrets: edit shows them" },
+        { "--checkpoints-metadata", "say --checkpoints" },
         { "--snapshots-metadata", "say --snapshots" },
         { "--vcpus", "say --cpus=N" },
         { "--sound", "make it without, then: virtbusctl edit DOMAIN" },

@@ -9,7 +9,7 @@
 
 #define PLACE(member) offsetof(Ctl, member)
 #define CHANGES " set attach detach update "
-#define TABLES " list addresses stats top jobs import display filter interface network secret disk snapshot "
+#define TABLES " list addresses stats top jobs import display filter interface network secret disk snapshot checkpoint "
 
 const OptionEntry option_entries[] = {
         { "active", 0, OPTION_FLAG, PLACE(active), " list ", NULL, "Only those that run" },
@@ -19,18 +19,20 @@ const OptionEntry option_entries[] = {
         { "cdrom", 0, OPTION_TEXT, PLACE(cdrom), " attach ", "PATH", "An image, in a drive of its own" },
         { "cmdline", 0, OPTION_TEXT, PLACE(cmdline), " create ", "TEXT", "The kernel's command line" },
         { "columns", 0, OPTION_TEXT, PLACE(columns),
-          " list addresses stats jobs import display filter interface network secret disk snapshot ", "NAME,...",
+          " list addresses stats jobs import display filter interface network secret disk snapshot checkpoint ", "NAME,...",
           "Only these columns, in this order" },
         { "bandwidth", 0, OPTION_TEXT, PLACE(bandwidth), " disk ", "SIZE", "At most so many bytes a second, such as 50M" },
         { "compression", 0, OPTION_TEXT, PLACE(compression), " save ", "PROGRAM", "none, gzip, zstd, xz or lz4" },
-        { "children", 0, OPTION_FLAG, PLACE(children), " snapshot ", NULL, "Of delete: all below it too" },
-        { "children-only", 0, OPTION_FLAG, PLACE(children_only), " snapshot ", NULL, "Of delete: all below it, and it stays" },
+        { "checkpoints", 0, OPTION_FLAG, PLACE(checkpoints), " undefine ", NULL, "With what is known of its checkpoints" },
+        { "children", 0, OPTION_FLAG, PLACE(children), " snapshot checkpoint ", NULL, "Of delete: all below it too" },
+        { "children-only", 0, OPTION_FLAG, PLACE(children_only), " snapshot checkpoint ", NULL,
+          "Of delete: all below it, and it stays" },
         { "config", 0, OPTION_FLAG, PLACE(config), CHANGES, NULL, "Change the definition, for the next start" },
         { "config", 0, OPTION_FLAG, PLACE(config), " xml ", NULL, "As it is defined" },
         { "config", 0, OPTION_FLAG, PLACE(config), " network ", NULL, "With update: change the definition, for the next start" },
         { "cpus", 0, OPTION_TEXT, PLACE(cpus), " create ", "N", "Processors; 1 if it is not given" },
         { "delay", 'd', OPTION_SECONDS, PLACE(delay), " top ", "SECONDS", "How often" },
-        { "description", 0, OPTION_TEXT, PLACE(description), " snapshot ", "TEXT", "Of create: what to say of it" },
+        { "description", 0, OPTION_TEXT, PLACE(description), " snapshot checkpoint ", "TEXT", "Of create: what to say of it" },
         { "disk-only", 0, OPTION_FLAG, PLACE(disk_only), " snapshot ", NULL,
           "Of create: without the memory of a guest that runs" },
         { "disk", 0, OPTION_TEXTS, PLACE(disks), " create attach ", "PATH[,...]",
@@ -59,7 +61,8 @@ const OptionEntry option_entries[] = {
         { "network", 0, OPTION_TEXTS, PLACE(networks), " create attach ", "KIND",
           "user, none, default, network=NAME, bridge=NAME or direct=INTERFACE, with ,mac= ,model=; again for more" },
         { "nvram", 0, OPTION_FLAG, PLACE(nvram), " undefine ", NULL, "With its UEFI variables" },
-        { "metadata-only", 0, OPTION_FLAG, PLACE(metadata_only), " snapshot ", NULL, "Of delete: leave the images as they are" },
+        { "metadata-only", 0, OPTION_FLAG, PLACE(metadata_only), " snapshot checkpoint ", NULL,
+          "Of delete: leave the images as they are" },
         { "managed-save", 0, OPTION_FLAG, PLACE(managed_save), " undefine ", NULL, "With its managed save" },
         { "openmetrics", 0, OPTION_FLAG, PLACE(openmetrics), " stats ", NULL,
           "For Prometheus and the like, also of domains that are off" },
@@ -91,7 +94,7 @@ const OptionEntry option_entries[] = {
         { "wait", 0, OPTION_FLAG, PLACE(wait), " disk ", NULL, "Wait until the job has ended" },
         { "json", 'j', OPTION_FLAG, PLACE(json),
           " list status show addresses stats monitor jobs import display create define attach agent filter interface network "
-          "secret disk snapshot ",
+          "secret disk snapshot checkpoint ",
           NULL, "For programs to read" },
         { "no-legend", 0, OPTION_FLAG, PLACE(no_legend), TABLES, NULL, "Neither headings nor a count" },
         { "connection", 'c', OPTION_TEXT, PLACE(connection), NULL, "NAME", "Of this hypervisor, such as qemu" },

@@ -47,8 +47,9 @@ typedef enum Words {
         WORDS_INTERFACES, /* a command, then a network interface or a file */
         WORDS_NETWORKS,   /* a command, then a network or a file */
         WORDS_SNAPSHOTS,  /* a command, a domain, a snapshot */
-        WORDS_SECRETS,    /* a command, then a secret or a file */
-        WORDS_KINDS,      /* of capabilities */
+        WORDS_CHECKPOINTS,
+        WORDS_SECRETS, /* a command, then a secret or a file */
+        WORDS_KINDS,   /* of capabilities */
         WORDS_VERBS,
 } Words;
 

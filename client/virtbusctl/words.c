@@ -73,7 +73,8 @@ char *ctl_words(const char *message) {
                 const char *pattern;
                 GRegexEvalCallback evaluate;
         } rules[] = {
-                { "the option (shrink|inactive|force_boot|force|live|config|nvram|managed_save|tpm|snapshots)\\b", write_option },
+                { "the option (shrink|inactive|force_boot|force|live|config|nvram|managed_save|tpm|snapshots|checkpoints)\\b",
+                  write_option },
                 { "(\\b[Ff]or )([A-Z][A-Za-z]+)(?= it must be)", write_method },
                 { "(; )([A-Z][a-z]+)(?= ends it)", write_method },
                 { "\\bSetMax(Memory|VCPUs)\\b", write_setting },

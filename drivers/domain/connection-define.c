@@ -12,6 +12,7 @@
 #include "domain/operation.h"
 #include "domain/owners-rights.h"
 #include "domain/shares.h"
+#include "domain/checkpoint.h"
 #include "domain/snapshot.h"
 #include "domain/operations/managed-save.h"
 #include "domain/operations/save.h"
@@ -237,10 +238,18 @@ static void undefine(void *data, const GError *failure) {
                 change->connection->definitions->define(change->connection, change->domain->uuid, NULL, on_undefined, change);
 }
 
-/* Nor any of another domain's snapshots. */
+/* Nor any of another domain's snapshots, and checkpoints. */
+static void forget_checkpoints(void *data, const GError *failure) {
+        Change *change = data;
+        if (failure)
+                refuse(change, failure);
+        else
+                tree_forget_first(change->domain, &checkpoint_tree, undefine, change);
+}
+
 static void forget_snapshots(void *data) {
         Change *change = data;
-        tree_forget_first(change->domain, &snapshot_tree, undefine, change);
+        tree_forget_first(change->domain, &snapshot_tree, forget_checkpoints, change);
 }
 
 static void begin_undefine(Change *change) {
@@ -268,6 +277,12 @@ static void begin_undefine(Change *change) {
         else if (!error && snapshots_check(domain, &error) && snapshots_count(domain) > 0 && !change->also.snapshots)
                 domain_fail(domain, &error, VIRTBUS_ERROR_OPERATION_INVALID,
                             "it has %u snapshots; pass the option snapshots to forget them too", snapshots_count(domain));
+        else if (!error && tree_is_changing(domain, &checkpoint_tree))
+                domain_fail(domain, &error, VIRTBUS_ERROR_RESOURCE_BUSY,
+                            "a checkpoint of it is being made or deleted; call again when that is done");
+        else if (!error && checkpoints_check(domain, &error) && checkpoints_count(domain) > 0 && !change->also.checkpoints)
+                domain_fail(domain, &error, VIRTBUS_ERROR_OPERATION_INVALID,
+                            "it has %u checkpoints; pass the option checkpoints to forget them too", checkpoints_count(domain));
         if (error)
                 refuse(change, error);
         else /* whatever cuts this off: no save is left that a domain of this UUID would be restored from later */

@@ -11,7 +11,7 @@ Domain *connection_add_transient(Connection *connection, const char *xml, uid_t 
 
 /* What goes with a definition that is deleted: who has it, and does not say so, is refused. */
 typedef struct UndefineOptions {
-        bool nvram, tpm, managed_save, snapshots;
+        bool nvram, tpm, managed_save, snapshots, checkpoints;
 } UndefineOptions;
 
 /* The methods of org.virtbus1.Connection and those of Domain that change the definition. Each answers its call. */

@@ -16,6 +16,7 @@
 #include "domain/local-definitions.h"
 #include "domain/operation.h"
 #include "domain/operations/managed-save.h"
+#include "domain/operations/checkpoint-delete.h"
 #include "domain/operations/snapshot-delete.h"
 #include "domain/operations/snapshot-revert.h"
 #include "domain/operations/start.h"
@@ -32,11 +33,13 @@
 
 /* In the order in which they are told. */
 static const DomainListener *const listeners[] = {
-        &snapshots_listener,  /* first: their objects are below their domain's, and go before */
+        &snapshots_listener, /* these first: their objects are below their domain's, and go before */
+        &checkpoints_listener,
         &domain_bus_listener, /* what the others tell is told after the change itself */
         &managed_save_listener,
         &statistics_listener,
         &snapshot_revert_listener,
+        &checkpoint_delete_listener,
         &operations_listener,
         &domain_run_listener,
         &connection_table_listener, /* last: it may hold the last reference */
@@ -65,6 +68,8 @@ void connection_resume(Connection *connection) {
                         domain_operate(domain, start_new(NULL, (StartOptions){}));
         }
         snapshot_delete_all_pending(connection);
+        for (GList *link = domains; link; link = link->next)
+                checkpoint_delete_pending(link->data);
         g_list_foreach(domains, (GFunc) (void (*)(void)) domain_unref, NULL);
 }
 

@@ -23,6 +23,7 @@
 #include "domain/operations/save.h"
 #include "domain/operations/start.h"
 #include "domain/resources.h"
+#include "domain/checkpoint-bus.h"
 #include "domain/snapshot-bus.h"
 #include "domain/words.h"
 #include "options.h"
@@ -389,11 +390,19 @@ static void bus_redefine_snapshot(Call *call, Domain *self, const char *xml, sd_
         snapshot_bus_redefine(call, self, xml, options);
 }
 
+static void bus_create_checkpoint(Call *call, Domain *self, const char *xml, sd_bus_message *options) {
+        checkpoint_bus_create(call, self, xml, options);
+}
+
+static void bus_redefine_checkpoint(Call *call, Domain *self, const char *xml, sd_bus_message *options) {
+        checkpoint_bus_redefine(call, self, xml, options);
+}
+
 static void bus_undefine(Call *call, Domain *self, sd_bus_message *options) {
         g_autoptr(GError) error = NULL;
         UndefineOptions also = { 0 };
         if (!options_read(options, &error, "nvram", 'b', &also.nvram, "tpm", 'b', &also.tpm, "managed_save", 'b',
-                          &also.managed_save, "snapshots", 'b', &also.snapshots, NULL))
+                          &also.managed_save, "snapshots", 'b', &also.snapshots, "checkpoints", 'b', &also.checkpoints, NULL))
                 call_fail(call, error);
         else
                 connection_undefine(self, &also, call);
@@ -483,6 +492,8 @@ DOMAIN_PROPERTY(bool, persistent, self->persistent != NULL)
 DOMAIN_PROPERTY(bool, autostart, self->autostart)
 DOMAIN_PROPERTY(const char *, current_snapshot, snapshot_path(snapshot_current(self)))
 DOMAIN_PROPERTY(bool, has_snapshots, snapshots_count(self) > 0)
+DOMAIN_PROPERTY(const char *, current_checkpoint, checkpoint_path(checkpoint_current(self)))
+DOMAIN_PROPERTY(bool, has_checkpoints, checkpoints_count(self) > 0)
 DOMAIN_PROPERTY(bool, has_managed_save, self->has_managed_save)
 DOMAIN_PROPERTY(uint32_t, id, self->id)
 DOMAIN_PROPERTY(uint32_t, owner, self->owner)
@@ -540,6 +551,7 @@ const DomainListener domain_bus_listener = {
         .disk_jobs_changed = disk_image_announce_jobs,
         .disk_job_told = disk_image_tell_job,
         .snapshots_changed = snapshot_bus_publish,
+        .checkpoints_changed = checkpoint_bus_publish,
         .gone = withdraw,
         .freed = withdraw,
 };

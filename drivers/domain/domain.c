@@ -205,6 +205,10 @@ void domain_announce_snapshots(Domain *domain) {
         TELL(domain, snapshots_changed);
 }
 
+void domain_announce_checkpoints(Domain *domain) {
+        TELL(domain, checkpoints_changed);
+}
+
 void domain_announce_idle(Domain *domain) {
         TELL(domain, idle);
 }

@@ -47,7 +47,7 @@ typedef enum DomainReason {
 
 /* A device of a domain as an object. */
 /* The trees of objects below one. */
-typedef enum DomainTree { DOMAIN_SNAPSHOTS, DOMAIN_N_TREES } DomainTree;
+typedef enum DomainTree { DOMAIN_SNAPSHOTS, DOMAIN_CHECKPOINTS, DOMAIN_N_TREES } DomainTree;
 
 typedef struct Device {
         Domain *domain;
@@ -90,6 +90,7 @@ struct Domain {
         struct Statistics *statistics;      /* or NULL */
         GHashTable *disk_jobs;              /* alias -> DiskJob (disk-jobs.h): at work; or NULL */
         struct Tree *trees[DOMAIN_N_TREES]; /* tree.h; each may be NULL */
+        GHashTable *bitmaps;                /* of its checkpoints, that count: checkpoint.h; NULL: not known */
         GHashTable *disk_errors;            /* alias -> literal: what its disks have told; or NULL */
 };
 
@@ -108,10 +109,11 @@ typedef struct DomainListener {
         void (*disk_job_told)(Domain *domain, const char *alias, const char *operation, const char *state,
                               const char *error);  /* how far one is: Disk.Image.JobStateChanged */
         void (*snapshots_changed)(Domain *domain); /* some have come or gone, or are others */
-        void (*idle)(Domain *domain);              /* no operation is at work any more, and none waits */
-        void (*run_ended)(Domain *domain);         /* it will be off in a moment */
-        void (*gone)(Domain *domain);              /* it is known no more; there may be references to it */
-        void (*freed)(Domain *domain);             /* in a moment: who has something of theirs in it frees that */
+        void (*checkpoints_changed)(Domain *domain);
+        void (*idle)(Domain *domain);      /* no operation is at work any more, and none waits */
+        void (*run_ended)(Domain *domain); /* it will be off in a moment */
+        void (*gone)(Domain *domain);      /* it is known no more; there may be references to it */
+        void (*freed)(Domain *domain);     /* in a moment: who has something of theirs in it frees that */
 } DomainListener;
 
 Domain *domain_ref(Domain *domain);
@@ -161,6 +163,7 @@ void domain_announce_disk_errors(Domain *domain);
 void domain_announce_disk_jobs(Domain *domain);
 void domain_announce_disk_job(Domain *domain, const char *alias, const char *operation, const char *state, const char *error);
 void domain_announce_snapshots(Domain *domain);
+void domain_announce_checkpoints(Domain *domain);
 void domain_announce_idle(Domain *domain);
 void domain_announce_run_end(Domain *domain);
 void domain_announce_end(Domain *domain);

@@ -10,6 +10,7 @@
 #include "domain/definition.h"
 #include "domain/disk-size.h"
 #include "domain/domain.h"
+#include "domain/checkpoint-definition.h"
 #include "domain/snapshot-definition.h"
 
 /* What it makes of documents. */
@@ -135,6 +136,22 @@ typedef struct HypervisorSnapshots {
         void (*remove)(Operation *operation, const SnapshotDefinition *definition);
 } HypervisorSnapshots;
 
+/* Marks in images from which on what is written is noted. Without it, no domain has any. */
+typedef struct HypervisorCheckpoints {
+        /* Looks whether what checkpoint_create_definition says can be made in the guest that is up, and changes nothing:
+         * checkpoint_prepared follows. */
+        void (*prepare)(Operation *operation);
+
+        /* Makes it: checkpoint_made follows. */
+        void (*create)(Operation *operation);
+
+        /* Takes one out of the images of the guest that is up: checkpoint_removed follows. */
+        void (*remove)(Operation *operation, const CheckpointDefinition *definition);
+
+        /* Looks which of them count: checkpoints_set_bitmaps may follow. NULL: all do. */
+        void (*look)(Domain *domain);
+} HypervisorCheckpoints;
+
 typedef struct HypervisorMachine {
         /* Answers OpenLog of a domain in any state. */
         void (*open_log)(Domain *domain, Call *call);
@@ -236,6 +253,7 @@ struct Hypervisor {
         const HypervisorConsoles *consoles;
         const HypervisorDiskJobs *disk_jobs;
         const HypervisorSnapshots *snapshots;
+        const HypervisorCheckpoints *checkpoints;
         const HypervisorMachine *machine;
         const HypervisorStatistics *statistics;
         const HypervisorLeftovers *leftovers;

@@ -9,6 +9,7 @@
 #include "domain/connection.h"
 #include "domain/domain-recover.h"
 #include "domain/shares.h"
+#include "domain/checkpoint.h"
 #include "domain/snapshot.h"
 #include "log.h"
 
@@ -57,7 +58,9 @@ static void load_status(void *data, const char *uuid, const char *text, const GE
 }
 
 /* What is kept of a domain besides. */
-static const TreeKind *const trees[DOMAIN_N_TREES] = { [DOMAIN_SNAPSHOTS] = &snapshot_tree };
+static const TreeKind *const trees[DOMAIN_N_TREES] = {
+        [DOMAIN_SNAPSHOTS] = &snapshot_tree, [DOMAIN_CHECKPOINTS] = &checkpoint_tree
+};
 
 static bool local_open(Connection *connection, GError **error) {
         connection->store = store_new(connection->event, "domains", connection->state_directory, connection->runtime_directory,

@@ -51,16 +51,6 @@ void snapshot_definition_unref(SnapshotDefinition *definition) {
         g_free(definition);
 }
 
-bool snapshot_name_check(const char *name, GError **error) {
-        bool fine = *name && strlen(name) <= NAME_BYTES_MAX && name[0] != '.';
-        for (const char *c = name; *c; c++)
-                fine &= (unsigned char) *c >= 0x20 && *c != 0x7f && *c != '/';
-        return fine || virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
-                                         "'%.64s' cannot be a snapshot's name: use 1 to %d bytes without '/' and control "
-                                         "characters, and no '.' at the beginning",
-                                         name, NAME_BYTES_MAX);
-}
-
 SnapshotDisk *snapshot_definition_find(const SnapshotDefinition *definition, const char *target) {
         for (guint i = 0; i < definition->disks->len; i++) {
                 SnapshotDisk *disk = definition->disks->pdata[i];
@@ -223,7 +213,7 @@ static SnapshotDefinition *read_root(const xmlNode *root, bool known, GError **e
         if (!check_elements(root, error))
                 return NULL;
         definition->name = content(xml_child(root, "name"));
-        if (definition->name && !snapshot_name_check(definition->name, error))
+        if (definition->name && !tree_name_check(definition->name, "snapshot", error))
                 return NULL;
         if (known && !definition->name) {
                 xml_fail(error, VIRTBUS_ERROR_INVALID_XML, root, "<name> is missing");
@@ -241,7 +231,7 @@ static SnapshotDefinition *read_root(const xmlNode *root, bool known, GError **e
                 return g_steal_pointer(&definition);
         definition->inactive = read_domain(root, "inactiveDomain", NULL);
         definition->parent = content(xml_find(root, "parent/name"));
-        if (definition->parent && !snapshot_name_check(definition->parent, error))
+        if (definition->parent && !tree_name_check(definition->parent, "snapshot", error))
                 return NULL;
         return read_state(definition, root, error) ? g_steal_pointer(&definition) : NULL;
 }

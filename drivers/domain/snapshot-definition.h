@@ -59,9 +59,6 @@ bool snapshot_definition_names_files(const SnapshotDefinition *definition);
 /* The document, with the passwords in it or without. */
 char *snapshot_definition_text(const SnapshotDefinition *definition, bool secrets);
 
-/* Whether a text can be a snapshot's name. */
-bool snapshot_name_check(const char *name, GError **error);
-
 /* Finds a disk by its target, or returns NULL. */
 SnapshotDisk *snapshot_definition_find(const SnapshotDefinition *definition, const char *target);
 

@@ -3,6 +3,9 @@
 
 /* What every document of a tree (tree.h) has: a name, and its parent's. */
 
+#include <glib.h>
+#include <stdbool.h>
+
 /* What a definition begins with: TREE_ITEM. It does not change once it is somebody's. */
 typedef struct TreeItem {
         unsigned n_references;
@@ -18,3 +21,6 @@ typedef struct TreeItem {
                         char *name, *parent; \
                 }; \
         }
+
+/* Whether a text can be the name of one; WHOSE: "snapshot". */
+bool tree_name_check(const char *name, const char *whose, GError **error);

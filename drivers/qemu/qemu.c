@@ -16,6 +16,7 @@
 #include "qemu/complete/hardware.h"
 #include "qemu/complete/machine-kind.h"
 #include "qemu/guest/agent-channel.h"
+#include "qemu/guest/checkpoint.h"
 #include "qemu/guest/block-job-begin.h"
 #include "qemu/guest/block-job-follow.h"
 #include "qemu/guest/collect.h"
@@ -51,25 +52,11 @@
 
 /* What is done with a guest that runs; told in this order. */
 static const GuestModule *const modules[] = {
-        &guest_events_module,
-        &control_module,
-        &plugging_module,
-        &hotplug_module,
-        &update_module,
-        &collect_module,
-        &console_module,
-        &dump_module,
-        &migration_module,
-        &agent_channel_module,
-        &isolation_module,
-        &nodes_module,
-        &block_job_begin_module,
-        &block_job_follow_module,
-        &block_job_module,
-        &guest_tpm_module,
-        &snapshot_live_module,
-        &device_helpers_module,
-        NULL,
+        &guest_events_module,    &control_module,          &plugging_module,       &hotplug_module,
+        &update_module,          &collect_module,          &console_module,        &dump_module,
+        &migration_module,       &agent_channel_module,    &isolation_module,      &nodes_module,
+        &block_job_begin_module, &block_job_follow_module, &block_job_module,      &guest_tpm_module,
+        &snapshot_live_module,   &checkpoint_module,       &device_helpers_module, NULL,
 };
 
 /* The binary that a document asks for: its architecture's where it names none. */
@@ -520,6 +507,7 @@ const Hypervisor qemu_hypervisor = {
         .consoles = &qemu_consoles,
         .disk_jobs = &qemu_disk_jobs,
         .snapshots = &snapshot_functions,
+        .checkpoints = &checkpoint_functions,
         .machine = &qemu_machine,
         .statistics = &qemu_statistics,
         .leftovers = &qemu_leftovers,

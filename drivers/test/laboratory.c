@@ -22,6 +22,7 @@ static const char *const operation_names[TEST_N_OPERATIONS] = {
         [TEST_OPEN_CONSOLE] = "open-console",
         [TEST_OPEN_GRAPHICS] = "open-graphics",
         [TEST_SNAPSHOT] = "snapshot",
+        [TEST_CHECKPOINT] = "checkpoint",
 };
 
 Laboratory *laboratory_new(void) {

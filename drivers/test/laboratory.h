@@ -23,6 +23,7 @@ typedef enum TestOperation {
         TEST_OPEN_CONSOLE,
         TEST_OPEN_GRAPHICS,
         TEST_SNAPSHOT,
+        TEST_CHECKPOINT,
         TEST_N_OPERATIONS
 } TestOperation;
 

@@ -38,6 +38,7 @@ extern const HypervisorDevices machine_devices;
 extern const HypervisorDumping machine_dumping;
 extern const HypervisorSaving machine_saving;
 extern const HypervisorSnapshots machine_snapshots;
+extern const HypervisorCheckpoints machine_checkpoints;
 extern const HypervisorConsoles machine_consoles;
 extern const HypervisorMachine machine_access;
 extern const HypervisorStatistics machine_statistics;

@@ -270,6 +270,7 @@ const Hypervisor test_hypervisor = {
         .dumping = &machine_dumping,
         .saving = &machine_saving,
         .snapshots = &machine_snapshots,
+        .checkpoints = &machine_checkpoints,
         .consoles = &machine_consoles,
         .documents = &test_documents,
 };

@@ -467,6 +467,42 @@ def images_are_merged_and_copied():
     virsh("undefine", "merged")
 
 
+def checkpoints_are_as_with_libvirt():
+    folder = os.path.join(ROOT, "images")
+    os.makedirs(folder, mode=0o711, exist_ok=True)
+    path = f"{folder}/virsh-marked.qcow2"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", path, "4M"], check=True)
+    xml = os.path.join(ROOT, "marked.xml")
+    with open(xml, "w", encoding="utf-8") as file:
+        file.write(hypervisor.document("marked", f"<disk type='file'><driver name='qemu' type='qcow2'/><source file='{path}'/><target dev='vda' bus='virtio'/></disk>"))
+    virsh("define", xml)
+    contains(virsh("checkpoint-create-as", "marked", "off", fails=True), "run")
+    virsh("start", "marked", "--paused")
+    contains(virsh("checkpoint-create-as", "marked", "first", "before", "--diskspec", "vda"), "Domain checkpoint first created")
+    contains(virsh("checkpoint-create-as", "marked", "second"), "second created")
+    assert "marked" in virsh("list", "--all", "--with-checkpoint") and "marked" not in virsh("list", "--all", "--without-checkpoint")
+    assert virsh("checkpoint-list", "marked", "--name", "--topological").split() == ["first", "second"]
+    assert virsh("checkpoint-list", "marked", "--name", "--leaves").split() == ["second"] and virsh("checkpoint-list", "marked", "--name", "--roots").split() == ["first"]
+    assert virsh("checkpoint-list", "marked", "--name", "--from", "first").split() == ["second"]
+    assert virsh("checkpoint-parent", "marked", "second").strip() == "first"
+    contains(virsh("checkpoint-info", "marked", "first"), "Children:", "1")
+    text = virsh("checkpoint-dumpxml", "marked", "second", "--no-domain")
+    contains(text, "<name>second</name>", "<parent>", "<disk name='vda' checkpoint='bitmap' bitmap='second'/>")
+    assert "<domain" not in text.replace("<domaincheckpoint", "")
+    kept = os.path.join(ROOT, "second.xml")
+    with open(kept, "w", encoding="utf-8") as file:
+        file.write(virsh("checkpoint-dumpxml", "marked", "second"))
+    virsh("checkpoint-delete", "marked", "second", "--metadata")
+    contains(virsh("checkpoint-create", "marked", kept, "--redefine"), "second created")
+    contains(virsh("checkpoint-dumpxml", "marked", "other", fails=True), "Domain checkpoint not found", "other")
+    contains(virsh("snapshot-create-as", "marked", "x", fails=True), "checkpoints")
+    virsh("checkpoint-delete", "marked", "first", "--children-only")
+    assert virsh("checkpoint-list", "marked", "--name").split() == ["first"]
+    virsh("destroy", "marked")
+    contains(virsh("undefine", "marked", fails=True), "checkpoints")
+    virsh("undefine", "marked", "--checkpoints-metadata")
+
+
 def snapshots_are_as_with_libvirt():
     folder = os.path.join(ROOT, "images")
     os.makedirs(folder, mode=0o711, exist_ok=True)
@@ -877,6 +913,7 @@ TESTS = [
     a_console_is_a_stream_both_ways,
     a_client_whose_process_has_no_descriptors_left_is_refused_what_needs_them,
     images_are_merged_and_copied,
+    checkpoints_are_as_with_libvirt,
     snapshots_are_as_with_libvirt,
     what_happens_is_told_by_events,
     secrets_are_kept_for_clients_of_libvirt,

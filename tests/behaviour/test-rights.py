@@ -160,6 +160,7 @@ def there_is_one_of_everything():
     bus.call(f"{guest}/device/virtio_2ddisk0", f"{NAME}.Device.Disk.Image", "Pull", "sa{sv}", "", {"bandwidth": GLib.Variant("t", 4096)})
     kept = hypervisor.define(hypervisor.document("kept"))
     bus.call(kept, f"{NAME}.Domain", "CreateSnapshot", "sa{sv}", "<domainsnapshot/>", {})
+    bus.call(kept, f"{NAME}.Domain", "RedefineCheckpoint", "sa{sv}", "<domaincheckpoint><name>one</name><creationTime>1</creationTime></domaincheckpoint>", {})
     secret = bus.call("/org/virtbus1/host", f"{NAME}.Secrets", "DefineSecret", "sa{sv}", "<secret/>", {})
     bus.call(secret, f"{NAME}.Secret", "SetValue", "aya{sv}", b"a value", {})
     objects = collect("/org/virtbus1", {"/org/virtbus1": {f"{NAME}.Manager"}})

@@ -195,6 +195,27 @@ def images_of_disks_are_merged_and_copied():
     qemu.do(domain, "Undefine")
 
 
+def checkpoints_are_made_and_deleted():
+    folder = os.path.join(ROOT, "images")
+    os.makedirs(folder, mode=0o711, exist_ok=True)
+    path = f"{folder}/ctl-marked.qcow2"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", path, "4M"], check=True)
+    domain = qemu.define(qemu.document("marked", f"<disk type='file'><driver name='qemu' type='qcow2'/><source file='{path}'/><target dev='vda' bus='virtio'/></disk>"))
+    qemu.do(domain, "Start", paused=True)
+    ctl("checkpoint", "create", "marked", "first", "--description=before & after")
+    name = ctl("checkpoint", "create", "marked").strip()
+    rows = json.loads(ctl("checkpoint", "list", "marked", "--json"))
+    assert [(row["name"], row["current"], row["parent"], row["disks"]) for row in rows] == [("first", "no", "", "vda"), (name, "yes", "first", "vda")], rows
+    contains(ctl("checkpoint", "show", "marked", "first"), "<domaincheckpoint>", "first")
+    assert set(ctl("complete", "--", "checkpoint", "delete", "marked", "").split()) == {"first", name}
+    for words, status, parts in ((["checkpoint", "delete", "marked"], 2, ["CHECKPOINT"]), (["checkpoint", "delete", "marked", "frist"], 4, ["did you mean 'first'?"]), (["undefine", "marked"], 1, ["--checkpoints"])):
+        contains(ctl(*words, status=status), *parts)
+    ctl("checkpoint", "delete", "marked", "first", "--children")
+    assert not json.loads(ctl("checkpoint", "list", "marked", "--json"))
+    qemu.do(domain, "Destroy")
+    ctl("undefine", "marked")
+
+
 def snapshots_are_made_and_gone_back_to():
     folder = os.path.join(ROOT, "images")
     os.makedirs(folder, mode=0o711, exist_ok=True)
@@ -225,7 +246,7 @@ def snapshots_are_made_and_gone_back_to():
 
 
 def words_of_other_programs_are_understood():
-    for arguments, parts in ((["dominfo", "x"], ["virtbusctl status DOMAIN"]), (["net-list"], ["virtbusctl network list"]), (["snapshot-create-as", "x"], ["virtbusctl snapshot create"]), (["checkpoint-list", "x"], ["does not yet have checkpoints"]),
+    for arguments, parts in ((["dominfo", "x"], ["virtbusctl status DOMAIN"]), (["net-list"], ["virtbusctl network list"]), (["snapshot-create-as", "x"], ["virtbusctl snapshot create"]), (["checkpoint-list", "x"], ["virtbusctl checkpoint list"]), (["backup-begin", "x"], ["does not yet have backups"]),
                              (["blockcopy", "x"], ["virtbusctl disk copy DOMAIN DISK FILE"]), (["vol-list"], ["volumes", "qemu-img"]), (["network"], ["no verb 'network'; see"]),
                              (["list", "--all"], ["all domains are listed"]), (["create", "x", "--vcpus=2"], ["say --cpus=N"]), (["create", "x", "--os-variant", "debian12"], ["leave it out"]),
                              (["start", "x", "--frobnicate"], ["see virtbusctl help start"])):
@@ -1089,7 +1110,7 @@ def a_guests_agent_is_asked():
 
 run([domains_are_made_without_a_document, a_domain_that_was_made_boots_its_cd_while_its_disk_is_empty_and_its_disk_later,
      what_a_domain_is_made_of_is_understood_or_refused, the_beginning_of_a_name_is_not_enough, what_there_is_is_shown, what_may_come_next_is_told_to_shells,
-     options_are_of_verbs, images_of_disks_are_merged_and_copied, snapshots_are_made_and_gone_back_to, waiting_tells_the_truth, mistakes_are_told_with_a_status, domains_start_stop_and_are_waited_for,
+     options_are_of_verbs, images_of_disks_are_merged_and_copied, snapshots_are_made_and_gone_back_to, checkpoints_are_made_and_deleted, waiting_tells_the_truth, mistakes_are_told_with_a_status, domains_start_stop_and_are_waited_for,
      documents_are_edited_and_kept_when_they_are_wrong, tables_fit_the_terminal, a_console_is_used, a_bus_that_cannot_be_reached_is_named, a_display_is_shown_in_a_viewer,
      jobs_show_how_they_get_on, devices_come_and_go, what_domains_have_is_set, what_others_have_written_is_shown_and_not_obeyed,
      files_are_read_as_they_declare_themselves, libvirts_definitions_are_imported, libvirts_networks_filters_and_secrets_are_imported_and_what_stays_behind_is_named,

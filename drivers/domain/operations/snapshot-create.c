@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "bus.h"
+#include "domain/checkpoint.h"
 #include "domain/connection.h"
 #include "domain/disk-jobs.h"
 #include "domain/domain-run.h"
@@ -91,7 +92,8 @@ static bool check(SnapshotCreate *self, GError **error) {
         const SnapshotOptions *options = &self->options;
         bool active = domain_is_active(domain);
         name(self);
-        if (!snapshots_check(domain, error) || !disk_jobs_check_none(domain, NULL, "a snapshot is made", error))
+        if (!snapshots_check(domain, error) || !disk_jobs_check_none(domain, NULL, "a snapshot is made", error) ||
+            !checkpoints_check_none(domain, "it goes back to a snapshot", error))
                 return false;
         if (!options->no_metadata && snapshot_find(domain, self->definition->name))
                 return domain_fail(domain, error, VIRTBUS_ERROR_ALREADY_EXISTS, "it has a snapshot '%s' already",

@@ -6,6 +6,7 @@
 #include "bus.h"
 #include "domain/connection-define.h"
 #include "domain/connection-document.h"
+#include "domain/checkpoint.h"
 #include "domain/connection.h"
 #include "domain/disk-jobs.h"
 #include "domain/domain-run.h"
@@ -125,7 +126,8 @@ static bool is_same_hardware(const SnapshotRevert *self) {
 static bool check(SnapshotRevert *self, GError **error) {
         Domain *domain = self->operation.domain;
         const Snapshot *snapshot = snapshot_find(domain, self->name);
-        if (!snapshots_check(domain, error) || !disk_jobs_check_none(domain, NULL, "it goes back to a snapshot", error))
+        if (!snapshots_check(domain, error) || !disk_jobs_check_none(domain, NULL, "it goes back to a snapshot", error) ||
+            !checkpoints_check_none(domain, "it goes back to a snapshot", error))
                 return false;
         if (!snapshot)
                 return domain_fail(domain, error, VIRTBUS_ERROR_NO_SUCH_SNAPSHOT, "it has no snapshot '%s' any more", self->name);

@@ -98,6 +98,7 @@ struct Guest {
         sd_event_source *block_job_timer;
         struct BlockOpening *block_opening; /* of the one that begins, or NULL */
         struct Snapshotting *snapshotting;  /* what it does of a snapshot, or NULL: snapshot-live.c */
+        struct Marking *marking;            /* what it is asked of a checkpoint, or NULL: checkpoint.c */
         GError *snapshot_failure;           /* of that, while it is let go on */
         struct Medium *medium;              /* that is being changed, or NULL: plugging.h */
         struct Told *told;                  /* what its QEMU has said of processors and balloon, or NULL: collect.c */

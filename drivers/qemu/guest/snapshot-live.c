@@ -130,12 +130,12 @@ void snapshot_live_create(Operation *operation) {
 /* Whether the images have it, the first one with the memory: where not, nothing is done yet. */
 static bool check_images(const Snapshotting *self, JsonArray *nodes, GError **error) {
         for (guint i = 0; i < self->nodes->len; i++) {
-                bool has_it = false, has_memory = false;
+                bool has_it = false, has_memory = false, has_bitmaps = false;
                 for (guint k = 0; nodes && k < json_array_get_length(nodes); k++) {
                         JsonObject *node = json_object_at(nodes, k);
-                        JsonArray *snapshots = node && g_strcmp0(json_string(node, "node-name"), self->nodes->pdata[i]) == 0
-                                                               ? json_array(json_member(node, "image"), "snapshots")
-                                                               : NULL;
+                        bool is_its = node && g_strcmp0(json_string(node, "node-name"), self->nodes->pdata[i]) == 0;
+                        JsonArray *snapshots = is_its ? json_array(json_member(node, "image"), "snapshots") : NULL;
+                        has_bitmaps |= is_its && json_array(node, "dirty-bitmaps");
                         for (guint n = 0; snapshots && n < json_array_get_length(snapshots); n++) {
                                 JsonObject *snapshot = json_object_at(snapshots, n);
                                 if (g_strcmp0(json_string(snapshot, "name"), self->name) != 0)
@@ -144,6 +144,11 @@ static bool check_images(const Snapshotting *self, JsonArray *nodes, GError **er
                                 has_memory = json_int(snapshot, "vm-state-size", 0) > 0;
                         }
                 }
+                if (has_bitmaps)
+                        return virtbus_error_set(error, VIRTBUS_ERROR_OPERATION_INVALID,
+                                                 "the image of node '%s' has bitmaps of checkpoints, with which QEMU loads none; "
+                                                 "delete these first",
+                                                 (const char *) self->nodes->pdata[i]);
                 if (!has_it || (i == 0 && !has_memory))
                         return virtbus_error_set(error, VIRTBUS_ERROR_HYPERVISOR_FAILED,
                                                  "the image of node '%s' has no such snapshot%s",

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "ctl.h"
+
+/* The commands of the verb checkpoint; to be freed. */
+char **checkpoint_command_names(void);
+
+/* The names of a domain's checkpoints; NULL where they cannot be asked for. */
+char **checkpoint_names(Ctl *ctl, VirtbusDomain *domain);

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "qemu/guest/checkpoint.h"
+
+#include <string.h>
+
+#include "domain/operations/checkpoint-create.h"
+#include "domain/operations/checkpoint-delete.h"
+#include "log.h"
+#include "qemu/command/node-name.h"
+
+/* What the guest's QEMU is asked for an operation; one at a time. */
+typedef struct Marking {
+        Operation *operation;
+        CheckpointDefinition *definition; /* of the operation, or of a checkpoint that it deletes */
+        void (*done)(Operation *operation, const GError *error);
+} Marking;
+
+static void marking_free(Marking *self) {
+        checkpoint_definition_unref(self->definition);
+        g_free(self);
+}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Marking, marking_free)
+
+static void finish(Guest *guest, const GError *failure) {
+        g_autoptr(Marking) self = g_steal_pointer(&guest->marking);
+        g_autoptr(GError) error = NULL;
+        if (failure)
+                domain_fail(guest->domain, &error, virtbus_error_code(failure), "checkpoint '%s': %s", self->definition->name,
+                            failure->message);
+        self->done(self->operation, error);
+}
+
+static bool begin(Operation *operation, const CheckpointDefinition *definition,
+                  void (*done)(Operation *operation, const GError *error)) {
+        Guest *guest = operation->domain->run;
+        g_autoptr(GError) error = NULL;
+        if (!guest_check_monitor(operation->domain, &error)) {
+                done(operation, error);
+                return false;
+        }
+        guest->marking = g_new(Marking, 1);
+        *guest->marking = (Marking){ operation, checkpoint_definition_ref((CheckpointDefinition *) definition), done };
+        return true;
+}
+
+static void ask_nodes(Guest *guest, MonitorDone done) {
+        monitor_command(guest->monitor, "query-named-block-nodes", json_make("flat", 'b', TRUE, NULL), -1, done, guest);
+}
+
+/* What QEMU says of its nodes */
+
+static JsonObject *find_node(JsonObject *answer, const char *name) {
+        JsonArray *nodes = json_array(answer, "return");
+        for (guint i = 0; nodes && i < json_array_get_length(nodes); i++) {
+                JsonObject *node = json_object_at(nodes, i);
+                if (node && g_strcmp0(json_string(node, "node-name"), name) == 0)
+                        return node;
+        }
+        return NULL;
+}
+
+static JsonObject *find_bitmap(JsonObject *node, const char *name) {
+        JsonArray *bitmaps = node ? json_array(node, "dirty-bitmaps") : NULL;
+        for (guint i = 0; bitmaps && i < json_array_get_length(bitmaps); i++) {
+                JsonObject *bitmap = json_object_at(bitmaps, i);
+                if (bitmap && g_strcmp0(json_string(bitmap, "name"), name) == 0)
+                        return bitmap;
+        }
+        return NULL;
+}
+
+static bool is_set(JsonObject *object, const char *name) {
+        return json_object_get_boolean_member_with_default(object, name, false);
+}
+
+/* A disk of the guest's; NULL: it has none of that name, or one that is empty. */
+static const DeviceDefinition *find_disk(const Domain *domain, const char *target) {
+        for (guint i = 0; domain->live && i < domain->live->devices->len; i++) {
+                const DeviceDefinition *device = domain->live->devices->pdata[i];
+                if (device->device_class == DEVICE_DISK && strcmp(device->target, target) == 0)
+                        return device->source[0] ? device : NULL;
+        }
+        return NULL;
+}
+
+static char *node_of(const Domain *domain, const CheckpointDisk *disk) {
+        const DeviceDefinition *device = disk->is_in ? find_disk(domain, disk->name) : NULL;
+        return device ? node_name_of_top(device, "format") : NULL;
+}
+
+/* Actions of one transaction: all of them are done, or none. */
+
+static void add_action(JsonArray *actions, const char *type, JsonObject *data) {
+        json_array_add_object_element(actions, json_make("type", 's', type, "data", 'o', data, NULL));
+}
+
+static void on_transaction(void *data, JsonObject *answer, const GError *error) {
+        Guest *guest = data;
+        (void) answer;
+        if (guest->marking)
+                finish(guest, error);
+}
+
+static void transact(Guest *guest, JsonArray *actions) {
+        JsonObject *arguments = json_object_new();
+        json_object_set_array_member(arguments, "actions", actions);
+        monitor_command(guest->monitor, "transaction", arguments, -1, on_transaction, guest);
+}
+
+/* Making */
+
+static bool check_disk(const CheckpointDisk *disk, JsonObject *node, GError **error) {
+        JsonObject *specific = json_member(json_member(node, "image"), "format-specific");
+        if (!node)
+                return virtbus_error_set(error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "disk '%s': QEMU has no image of it",
+                                         disk->name);
+        if (g_strcmp0(json_string(node, "drv"), "qcow2") != 0)
+                return virtbus_error_set(error, VIRTBUS_ERROR_RESOURCE_BUSY, "disk '%s': QEMU does something else with its image",
+                                         disk->name);
+        if (specific && g_strcmp0(json_string(json_member(specific, "data"), "compat"), "0.10") == 0)
+                return virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED,
+                                         "disk '%s' is qcow2 of version 2 (compat 0.10), which cannot have bitmaps: while the "
+                                         "domain is off, 'qemu-img amend -o compat=1.1' makes it version 3",
+                                         disk->name);
+        return !find_bitmap(node, disk->bitmap) ||
+               virtbus_error_set(error, VIRTBUS_ERROR_ALREADY_EXISTS,
+                                 "disk '%s': its image has a bitmap '%.64s' already: use RedefineCheckpoint to have it as a "
+                                 "checkpoint, or another name",
+                                 disk->name, disk->bitmap);
+}
+
+static void on_looked(void *data, JsonObject *answer, const GError *failure) {
+        Guest *guest = data;
+        Marking *self = guest->marking;
+        g_autoptr(GError) error = failure ? g_error_copy(failure) : NULL;
+        if (!self)
+                return;
+        for (guint i = 0; !error && i < self->definition->disks->len; i++) {
+                const CheckpointDisk *disk = self->definition->disks->pdata[i];
+                g_autofree char *name = node_of(guest->domain, disk);
+                if (disk->is_in)
+                        check_disk(disk, name ? find_node(answer, name) : NULL, &error);
+        }
+        finish(guest, error);
+}
+
+static void prepare(Operation *operation) {
+        if (begin(operation, checkpoint_create_definition(operation), checkpoint_prepared))
+                ask_nodes(operation->domain->run, on_looked);
+}
+
+static void create(Operation *operation) {
+        const CheckpointDefinition *definition = checkpoint_create_definition(operation);
+        if (!begin(operation, definition, checkpoint_made))
+                return;
+        JsonArray *actions = json_array_new();
+        for (guint i = 0; i < definition->disks->len; i++) {
+                const CheckpointDisk *disk = definition->disks->pdata[i];
+                g_autofree char *node = node_of(operation->domain, disk);
+                if (node)
+                        add_action(actions, "block-dirty-bitmap-add",
+                                   json_make("node", 's', node, "name", 's', disk->bitmap, "persistent", 'b', TRUE, NULL));
+        }
+        transact(operation->domain->run, actions);
+}
+
+/* Removing: what is not there, as its disk has left the guest, or its image is another, is no fault */
+
+static void on_known(void *data, JsonObject *answer, const GError *error) {
+        Guest *guest = data;
+        const Marking *self = guest->marking;
+        if (!self)
+                return;
+        if (error) {
+                finish(guest, error);
+                return;
+        }
+        JsonArray *actions = json_array_new();
+        for (guint i = 0; i < self->definition->disks->len; i++) {
+                const CheckpointDisk *disk = self->definition->disks->pdata[i];
+                g_autofree char *name = node_of(guest->domain, disk);
+                if (name && find_bitmap(find_node(answer, name), disk->bitmap))
+                        add_action(actions, "block-dirty-bitmap-remove",
+                                   json_make("node", 's', name, "name", 's', disk->bitmap, NULL));
+        }
+        transact(guest, actions);
+}
+
+static void take_out(Operation *operation, const CheckpointDefinition *definition) {
+        if (begin(operation, definition, checkpoint_removed))
+                ask_nodes(operation->domain->run, on_known);
+}
+
+/* Which of them count */
+
+static void on_seen(void *data, JsonObject *answer, const GError *error) {
+        Guest *guest = data;
+        Domain *domain = guest->domain;
+        GHashTable *bitmaps = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+        for (guint i = 0; !error && i < checkpoints_count(domain); i++) {
+                const CheckpointDefinition *definition = checkpoints_at(domain, i)->definition;
+                for (guint k = 0; k < definition->disks->len; k++) {
+                        const CheckpointDisk *disk = definition->disks->pdata[k];
+                        g_autofree char *name = node_of(domain, disk);
+                        JsonObject *bitmap = name ? find_bitmap(find_node(answer, name), disk->bitmap) : NULL;
+                        if (bitmap && is_set(bitmap, "recording") && !is_set(bitmap, "inconsistent"))
+                                g_hash_table_add(bitmaps, checkpoint_bitmap_key(disk->name, disk->bitmap));
+                }
+        }
+        if (error) {
+                log_warning("domain '%s': what its checkpoints are worth is not known: %s", domain_name(domain), error->message);
+                g_clear_pointer(&bitmaps, g_hash_table_unref);
+        }
+        checkpoints_set_bitmaps(domain, bitmaps);
+}
+
+static void look(Domain *domain) {
+        Guest *guest = domain->run;
+        if (guest_has_monitor(domain, NULL))
+                ask_nodes(guest, on_seen);
+}
+
+static void on_found(Guest *guest) {
+        if (checkpoints_count(guest->domain) > 0)
+                look(guest->domain);
+}
+
+static void forget(Guest *guest) {
+        g_clear_pointer(&guest->marking, marking_free);
+}
+
+const HypervisorCheckpoints checkpoint_functions = {
+        .prepare = prepare,
+        .create = create,
+        .remove = take_out,
+        .look = look,
+};
+
+const GuestModule checkpoint_module = {
+        .found = on_found,
+        .forget = forget,
+};
