@@ -180,6 +180,22 @@ def what_cannot_be_is_refused_by_name():
     end(qemu, domain)
 
 
+def a_snapshot_is_not_gone_back_to_while_images_note():
+    domain, _ = started("back")
+    snapshot = bus.call(domain, f"{NAME}.Domain", "CreateSnapshot", "sa{sv}", "<domainsnapshot><name>before</name></domainsnapshot>", {})
+    checkpoint = create(domain, "first")
+    refused("OperationInvalid", bus.call, snapshot, f"{NAME}.Snapshot", "Revert", "a{sv}", {}, parts=("checkpoints",))
+    # QEMU would load half of it, whoever knows of the bitmap: the guest stays as it is.
+    delete(checkpoint, metadata_only=True)
+    refused("HypervisorFailed", bus.call, snapshot, f"{NAME}.Snapshot", "Revert", "a{sv}", {}, parts=("bitmaps",))
+    assert qemu.state(domain) == "running"
+    delete(redefine(domain, known_xml("first", more="<disks><disk name='vda'/></disks>")))
+    bus.call(snapshot, f"{NAME}.Snapshot", "Revert", "a{sv}", {})
+    assert qemu.state(domain) == "running"
+    qemu.do(domain, "Destroy")
+    qemu.do(domain, "Undefine", snapshots=True)
+
+
 def a_driver_that_is_killed_leaves_nothing_half_made():
     domain, path = started("killed")
     kept = create(domain, "kept")
@@ -233,5 +249,5 @@ def of(function, hypervisor):
     return each
 
 
-run([images_note_what_is_written, what_is_broken_is_shown_and_can_be_deleted, what_cannot_be_is_refused_by_name, a_driver_that_is_killed_leaves_nothing_half_made,
+run([images_note_what_is_written, what_is_broken_is_shown_and_can_be_deleted, what_cannot_be_is_refused_by_name, a_snapshot_is_not_gone_back_to_while_images_note, a_driver_that_is_killed_leaves_nothing_half_made,
      *[of(the_tree_is_one, hypervisor) for hypervisor in (test, qemu)]])
