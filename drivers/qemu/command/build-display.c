@@ -103,9 +103,9 @@ static void add_keymap(Builder *builder, xmlNode *element) {
 }
 
 /* Gives QEMU a socket that listens where its display is to be, so that it needs no network of its own for that. False where it
- * has to listen by itself: at an address by name, and for web sockets. */
+ * has to listen by itself: at an address by name, and for web sockets; and where none can be plugged. */
 static bool hand_listener_over(Builder *builder, const xmlNode *element, const char *address, unsigned port) {
-        if (!builder->files || builder->error || xmlHasProp((xmlNode *) element, (const xmlChar *) "websocket"))
+        if (!builder->files || builder->live || builder->error || xmlHasProp((xmlNode *) element, (const xmlChar *) "websocket"))
                 return false;
         g_autoptr(GError) failure = NULL;
         int fd = port_listen(address, port, &failure);
