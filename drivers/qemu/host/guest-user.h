@@ -19,7 +19,7 @@
 #define GUEST_USERS_MAX 65536u
 
 /* What a range may be of: above those of people, services and nobody; the last numbers mean something else to the kernel. A guest
- * with a TPM needs two. */
+ * with a TPM needs two, and one more for each card that passt connects. */
 #define GUEST_USER_LOWEST 65536u
 #define GUEST_USER_HIGHEST 4294967293u
 #define GUEST_USERS_MIN 2u
