@@ -17,6 +17,8 @@
 static const FlagOption device_flags[] = { { 1, "live" }, { 2, "config" }, {} };
 static const FlagOption update_flags[] = { { 1, "live" }, { 2, "config" }, { 4, "force" }, {} };
 
+#define NO_BALLOON "Requested operation is not valid: Memory balloon model must be virtio to set the collection period"
+
 /* What the client's element is compared with: of the devices of its kind, those that are not yet looked at. */
 typedef struct Search {
         xmlDoc *document;
@@ -194,6 +196,102 @@ static void detach_alias(Call *call) {
         }
 }
 
+static void drop(xmlNode *element, const char *name) {
+        xmlNode *child = document_find(element, name);
+        if (child) {
+                xmlUnlinkNode(child);
+                xmlFreeNode(child);
+        }
+}
+
+/* The balloon with another period. Its address and alias are left out: they stay. */
+static char *balloon_with(xmlNode *balloon, uint32_t period) {
+        g_autofree char *number = g_strdup_printf("%u", period);
+        xmlBuffer *buffer = xmlBufferCreate();
+        xmlNode *stats = document_find(balloon, "stats");
+        drop(balloon, "alias");
+        drop(balloon, "address");
+        if (!stats)
+                stats = xmlNewChild(balloon, NULL, (const xmlChar *) "stats", NULL);
+        xmlSetProp(stats, (const xmlChar *) "period", (const xmlChar *) number);
+        if (period == 0)
+                drop(balloon, "stats");
+        char *text = xmlNodeDump(buffer, balloon->doc, balloon, 0, 0) > 0 ? g_strdup((const char *) xmlBufferContent(buffer))
+                                                                          : NULL;
+        xmlBufferFree(buffer);
+        return text;
+}
+
+/* Changes the balloon of a domain's document: the device at the call's path, of the side that the option names, if any. */
+static void change_balloon(Call *call, GVariant *document, const char *option, CallStep step) {
+        g_autoptr(xmlDoc) owner = NULL;
+        int32_t period;
+        GVariantBuilder options;
+        xmlNode *root = row_root(call, document, &owner), *balloon = root ? document_find(root, "devices/memballoon") : NULL;
+        if (!root)
+                return;
+        g_variant_get_child(call->arguments, 1, "i", &period);
+        g_autofree char *model = balloon ? document_attribute(balloon, NULL, "model") : NULL;
+        if (!model || !g_str_has_prefix(model, "virtio")) {
+                call_refuse(call, LIBVIRT_OPERATION_INVALID, NO_BALLOON);
+                return;
+        }
+        g_autofree char *changed = balloon_with(balloon, (uint32_t) period);
+        g_variant_builder_init(&options, G_VARIANT_TYPE_VARDICT);
+        if (option)
+                g_variant_builder_add(&options, "{sv}", option, g_variant_new_boolean(TRUE));
+        call_ask(call, call->state, DEVICE, "Update", g_variant_new("(sa{sv})", changed ? changed : "", &options), "()", step);
+}
+
+static void on_definition(Call *call, GVariant *reply) {
+        change_balloon(call, reply, "config", step_answer_nothing);
+}
+
+/* What else the definition says of its balloon may be another than the guest's. */
+static void on_guest_changed(Call *call, GVariant *reply) {
+        GVariantBuilder options;
+        (void) reply;
+        g_variant_builder_init(&options, G_VARIANT_TYPE_VARDICT);
+        g_variant_builder_add(&options, "{sv}", "inactive", g_variant_new_boolean(TRUE));
+        call_ask(call, call->domain, DOMAIN, "GetXML", g_variant_new("(a{sv})", &options), "(s)", on_definition);
+}
+
+static void on_document(Call *call, GVariant *reply) {
+        bool live = call->flags & AFFECT_LIVE, config = call->flags & AFFECT_CONFIG;
+        if (config && !live)
+                on_definition(call, reply);
+        else
+                change_balloon(call, reply, live ? "live" : NULL, config ? on_guest_changed : step_answer_nothing);
+}
+
+static void on_devices_with_balloon(Call *call, GVariant *reply) {
+        g_autoptr(GVariantIter) objects = NULL;
+        const char *path;
+        GVariant *interfaces;
+        g_variant_get(reply, "(a{oa{sa{sv}}})", &objects);
+        call->free_state = g_free;
+        while (!call->state && g_variant_iter_next(objects, "{&o@a{sa{sv}}}", &path, &interfaces)) {
+                if (is_of_kind(interfaces, "memballoon"))
+                        call->state = g_strdup(path);
+                g_variant_unref(interfaces);
+        }
+        if (call->state)
+                row_document(call, on_document);
+        else
+                call_refuse(call, LIBVIRT_OPERATION_INVALID, NO_BALLOON);
+}
+
+/* How often the balloon asks the guest how it uses its memory. */
+static void set_statistics_period(Call *call) {
+        int32_t period;
+        g_variant_get_child(call->arguments, 1, "i", &period);
+        if (period < 0)
+                call_refuse(call, LIBVIRT_INVALID_ARG, "invalid argument: period %d must be zero or greater: it is in seconds",
+                            period);
+        else
+                row_objects(call, on_devices_with_balloon);
+}
+
 const CallRow device_calls[] = {
         { REMOTE_DOMAIN_ATTACH_DEVICE, attach, NULL, CHANGES, NULL, LIBVIRT_CONFIG_UNSUPPORTED },
         { REMOTE_DOMAIN_ATTACH_DEVICE_FLAGS, attach, NULL, CHANGES, device_flags, LIBVIRT_CONFIG_UNSUPPORTED },
@@ -201,5 +299,6 @@ const CallRow device_calls[] = {
         { REMOTE_DOMAIN_DETACH_DEVICE_FLAGS, find, "Detach", CHANGES, device_flags },
         { REMOTE_DOMAIN_DETACH_DEVICE_ALIAS, detach_alias, NULL, CHANGES, device_flags },
         { REMOTE_DOMAIN_UPDATE_DEVICE_FLAGS, find, "Update", CHANGES, update_flags },
+        { REMOTE_DOMAIN_SET_MEMORY_STATS_PERIOD, set_statistics_period, "Update", CHANGES, device_flags },
         {},
 };

@@ -8,6 +8,7 @@ Usage (below tests/with-bus): test-libvirt.py test|qemu.
 import ctypes
 import fcntl
 import os
+import re
 import resource
 import select
 import shutil
@@ -284,6 +285,27 @@ def what_a_domain_uses_is_told_by_the_names_of_libvirt():
     contains(virsh("domjobabort", "web", fails=True), "no job is active")
     virsh("send-key", "web", "KEY_LEFTCTRL", "KEY_ENTER")
     contains(virsh("send-key", "web", "--codeset", "xt", "29", fails=True), "code set")
+
+
+def the_period_of_a_balloons_statistics_changes_in_guest_and_definition():
+    def periods():
+        return [re.findall("<stats period='(.*?)'/>", virsh("dumpxml", "balloon", *which)) for which in ([], ["--inactive"])]
+    virsh("define", write("balloon.xml", document("balloon", "<memballoon model='virtio'/>")))
+    contains(virsh("dommemstat", "balloon", "--period", "5", "--live", fails=True), "not running")
+    virsh("start", "balloon")
+    virsh("dommemstat", "balloon", "--period", "7")
+    assert periods() == [["7"], []], periods()
+    virsh("dommemstat", "balloon", "--period", "5", "--config")
+    assert periods() == [["7"], ["5"]], periods()
+    virsh("define", write("balloon.xml", virsh("dumpxml", "balloon", "--inactive").replace("model='virtio'", "model='virtio' autodeflate='on'")))
+    virsh("dommemstat", "balloon", "--period", "0", "--live", "--config")
+    assert periods() == [[], []], periods()
+    assert "autodeflate" in virsh("dumpxml", "balloon", "--inactive"), "what else was defined is lost"
+    refused(libvirt.VIR_ERR_INVALID_ARG, open_libvirt().lookupByName("balloon").setMemoryStatsPeriod, -1)
+    virsh("destroy", "balloon")
+    virsh("define", write("balloon.xml", document("balloon", "<memballoon model='none'/>").replace("<name>", f"<uuid>{virsh('domuuid', 'balloon')}</uuid><name>")))
+    contains(virsh("dommemstat", "balloon", "--period", "5", "--config", fails=True), "balloon model must be virtio")
+    virsh("undefine", "balloon")
 
 
 def a_domain_is_saved_and_goes_on():
@@ -906,6 +928,7 @@ TESTS = [
     limits_are_refused_by_the_numbers_of_libvirt,
     a_device_is_found_by_its_element,
     what_a_domain_uses_is_told_by_the_names_of_libvirt,
+    the_period_of_a_balloons_statistics_changes_in_guest_and_definition,
     a_domain_is_saved_and_goes_on,
     a_screen_is_a_stream,
     what_runs_is_dumped_resized_and_displayed,
