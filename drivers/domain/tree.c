@@ -16,6 +16,7 @@ typedef struct Tree {
         TreeItem *pending;
         char *fault; /* why they are not known; or NULL */
         bool has_file;
+        unsigned n_writing; /* changes that are being written */
 } Tree;
 
 struct TreeChange {
@@ -24,6 +25,7 @@ struct TreeChange {
         GPtrArray *items; /* TreeItem */
         char *current;
         TreeItem *pending;
+        bool is_writing;
         WorkDone done;
         void *data;
 };
@@ -293,8 +295,15 @@ static void apply(TreeChange *change) {
                 kind->announce(domain);
 }
 
+OperationFate tree_fate(const Operation *operation) {
+        const Tree *self = tree_of(operation->domain, operation->class->of_tree);
+        return self && self->n_writing > 0 ? OPERATION_GOES_ON : OPERATION_FAILS;
+}
+
 static void on_written(void *data, const GError *error) {
         TreeChange *change = data;
+        if (change->is_writing && tree_of(change->domain, change->kind))
+                tree_of(change->domain, change->kind)->n_writing--;
         WorkDone done = change->done;
         void *of_done = change->data;
         g_autoptr(Domain) domain = domain_ref(change->domain);
@@ -321,6 +330,8 @@ void tree_change_write(TreeChange *change, WorkDone done, void *data) {
                                   XML_OWN_BYTES_MAX);
         else if (tree_check(domain, change->kind, &error)) {
                 tree_of(domain, change->kind)->has_file = text != NULL;
+                tree_of(domain, change->kind)->n_writing++;
+                change->is_writing = true;
                 store_define(domain->connection->trees[change->kind->place], domain->uuid, text, on_written, change);
                 return;
         }

@@ -8,6 +8,7 @@
 
 #include "base/worker.h"
 #include "domain/domain.h"
+#include "domain/operation.h"
 #include "domain/tree-item.h"
 
 /* One that is known; one of a kind is a structure of TREE_NODE alone. */
@@ -85,6 +86,9 @@ void tree_forget_first(Domain *domain, const TreeKind *kind, WorkDone done, void
 
 /* Whether an operation on them is at work, or waits. */
 bool tree_is_changing(const Domain *domain, const TreeKind *kind);
+
+/* What the end of its domain's run is to an operation of a tree: one whose change is being written goes on, until that is done. */
+OperationFate tree_fate(const Operation *operation);
 
 /* They go with their domain: what a kind's DomainListener calls, gone before the domain's own objects are withdrawn. */
 void tree_gone(Domain *domain, const TreeKind *kind);

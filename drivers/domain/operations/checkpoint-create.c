@@ -139,7 +139,7 @@ static void on_kept(void *data, const GError *error) {
         self->is_pending = error != NULL; /* then it is removed: free() */
         if (error)
                 self->error = g_error_copy(error);
-        else if (HYPERVISOR_HAS(domain->connection->hypervisor, checkpoints, look))
+        else if (HYPERVISOR_HAS(domain->connection->hypervisor, checkpoints, look) && domain_is_up(domain))
                 domain->connection->hypervisor->checkpoints->look(domain);
         finish(self);
 }
@@ -168,6 +168,8 @@ static void on_pending(void *data, const GError *error) {
         g_autoptr(GError) changed = NULL;
         if (domain->connection->closing)
                 domain_fail(domain, &changed, VIRTBUS_ERROR_CANCELLED, "the driver is ending");
+        else if (!domain_is_up(domain))
+                domain_fail(domain, &changed, VIRTBUS_ERROR_CANCELLED, "it has ended meanwhile");
         if (changed)
                 give_up(self, changed);
         else
@@ -214,6 +216,7 @@ const OperationClass checkpoint_create_class = {
         .needs = "run, or be paused",
         .size = sizeof(CheckpointCreate),
         .of_tree = &checkpoint_tree,
+        .fate = tree_fate,
         .is_offered = is_offered,
         .begin = create_begin,
         .reply = create_reply,
@@ -291,6 +294,7 @@ const OperationClass checkpoint_redefine_class = {
         .needs = "be at rest",
         .size = sizeof(CheckpointCreate),
         .of_tree = &checkpoint_tree,
+        .fate = tree_fate,
         .is_offered = is_offered,
         .begin = redefine_begin,
         .reply = redefine_reply,

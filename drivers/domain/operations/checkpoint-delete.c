@@ -76,7 +76,11 @@ static void next(CheckpointDelete *self) {
                 operation_finish(&self->operation, NULL);
         else if (self->options.metadata_only)
                 forget(self);
-        else
+        else if (!domain_is_up(domain)) {
+                g_autoptr(GError) error = NULL;
+                domain_fail(domain, &error, VIRTBUS_ERROR_CANCELLED, "it has ended meanwhile");
+                operation_finish(&self->operation, error);
+        } else
                 domain->connection->hypervisor->checkpoints->remove(&self->operation, definition);
 }
 
@@ -123,6 +127,7 @@ const OperationClass checkpoint_delete_class = {
         .needs = "be at rest",
         .size = sizeof(CheckpointDelete),
         .of_tree = &checkpoint_tree,
+        .fate = tree_fate,
         .is_offered = is_offered,
         .begin = begin,
         .free = delete_free,

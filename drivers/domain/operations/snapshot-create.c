@@ -178,6 +178,8 @@ static void on_pending(void *data, const GError *error) {
         g_autoptr(GError) changed = NULL;
         if (domain->connection->closing)
                 domain_fail(domain, &changed, VIRTBUS_ERROR_CANCELLED, "the driver is ending");
+        else if (strcmp(self->definition->state, "shutoff") != 0 && !domain_is_up(domain))
+                domain_fail(domain, &changed, VIRTBUS_ERROR_CANCELLED, "it has ended meanwhile");
         if (changed)
                 give_up(self, changed);
         else
@@ -224,6 +226,7 @@ const OperationClass snapshot_create_class = {
         .tells_state = true,
         .size = sizeof(SnapshotCreate),
         .of_tree = &snapshot_tree,
+        .fate = tree_fate,
         .is_offered = is_offered,
         .begin = create_begin,
         .reply = create_reply,
@@ -314,6 +317,7 @@ const OperationClass snapshot_redefine_class = {
         .needs = "be at rest",
         .size = sizeof(SnapshotCreate),
         .of_tree = &snapshot_tree,
+        .fate = tree_fate,
         .is_offered = is_offered,
         .begin = redefine_begin,
         .reply = redefine_reply,

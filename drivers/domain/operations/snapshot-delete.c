@@ -133,6 +133,7 @@ const OperationClass snapshot_delete_class = {
         .needs = "be at rest",
         .size = sizeof(SnapshotDelete),
         .of_tree = &snapshot_tree,
+        .fate = tree_fate,
         .is_offered = is_offered,
         .begin = begin,
         .free = delete_free,
