@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Other clients of libvirt's than virsh, unmodified, on virtbus: each is left out where it is not installed.
 
-Usage (below tests/with-bus): test-libvirt-clients.py qemu. Debian has them as libsys-virt-perl, gir1.2-libvirt-gobject-1.0, virtinst,
+Usage (below tests/with-bus): test-libvirt-clients.py qemu. Debian has them as libsys-virt-perl, ruby-libvirt, libvirt-ocaml-dev (with
+ocaml-findlib and ocaml-nox; its package for PHP has no module in it), gir1.2-libvirt-gobject-1.0, virtinst,
 virt-viewer (with xvfb), virt-manager (with xvfb, at-spi2-core and python3-pyatspi), libvirt-dbus, cockpit-machines (with cockpit-ws, chromium and
 python3-websocket) and resource-agents.
 """
@@ -58,6 +59,49 @@ def the_binding_for_perl_starts_and_ends_a_domain():
     need("perl", "-MSys::Virt", "-e", "1")
     said = ask("perl", "-MSys::Virt", "-e", PERL, URI, hypervisor.document("of-perl")).split("\n")
     assert said[:3] == ["QEMU 3 1", "of-perl", "42"], said
+
+
+RUBY = """
+require "libvirt"
+connection = Libvirt::open(ARGV[0])
+domain = connection.define_domain_xml(ARGV[1])
+domain.create
+puts [connection.type, domain.info.state, connection.list_all_domains.map(&:name).inspect].join(" ")
+domain.destroy
+domain.undefine
+begin
+  connection.lookup_domain_by_name("nobody")
+rescue Libvirt::RetrieveError => error
+  puts error.libvirt_code
+end
+"""
+
+
+def the_binding_for_ruby_starts_and_ends_a_domain():
+    need("ruby", "-e", "require 'libvirt'")
+    assert ask("ruby", "-e", RUBY, URI, hypervisor.document("of-ruby")).split("\n")[:2] == ['QEMU 1 ["of-ruby"]', "42"]
+
+
+OCAML = """
+module Connection = Libvirt.Connect
+module Domain = Libvirt.Domain
+let () =
+  let connection = Connection.connect ~name:Sys.argv.(1) () in
+  let domain = Domain.define_xml connection Sys.argv.(2) in
+  Domain.create domain;
+  Printf.printf "%s %b %s\n" (Connection.get_type connection) ((Domain.get_info domain).Domain.state = Domain.InfoRunning) (Domain.get_name domain);
+  Domain.destroy domain; (* and lets go of it *)
+  Domain.undefine (Domain.lookup_by_name connection "of-ocaml");
+  try ignore (Domain.lookup_by_name connection "nobody") with Libvirt.Virterror error -> print_endline (Libvirt.Virterror.to_string error)
+"""
+
+
+def the_binding_for_ocaml_starts_and_ends_a_domain():
+    need("ocamlfind", "query", "libvirt")
+    source, program = write("of_ocaml.ml", OCAML), os.path.join(ROOT, "of-ocaml")
+    ask("ocamlfind", "ocamlopt", "-package", "libvirt", "-linkpkg", source, "-o", program)
+    said = ask(program, URI, hypervisor.document("of-ocaml")).split("\n")
+    assert said[0] == "QEMU true of-ocaml" and "VIR_ERR_NO_DOMAIN" in said[1], said
 
 
 GLIB = """
@@ -344,6 +388,8 @@ def the_resource_agent_of_pacemaker_starts_and_stops_a_domain():
 
 TESTS = [
     the_binding_for_perl_starts_and_ends_a_domain,
+    the_binding_for_ruby_starts_and_ends_a_domain,
+    the_binding_for_ocaml_starts_and_ends_a_domain,
     the_library_for_gobject_starts_and_ends_a_domain,
     virt_install_makes_a_machine_that_runs,
     virt_viewer_shows_a_display,
