@@ -87,7 +87,8 @@ void tree_forget_first(Domain *domain, const TreeKind *kind, WorkDone done, void
 /* Whether an operation on them is at work, or waits. */
 bool tree_is_changing(const Domain *domain, const TreeKind *kind);
 
-/* What the end of its domain's run is to an operation of a tree: one whose change is being written goes on, until that is done. */
+/* What the end of its domain's run is to an operation of a tree: one whose change is being written goes on, until that is
+ * done. */
 OperationFate tree_fate(const Operation *operation);
 
 /* They go with their domain: what a kind's DomainListener calls, gone before the domain's own objects are withdrawn. */
