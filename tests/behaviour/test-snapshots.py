@@ -12,6 +12,8 @@ import struct
 import subprocess
 import xml.etree.ElementTree as ET
 
+from gi.repository import GLib
+
 from rig import NAME, ROOT, Bus, BusError, Hypervisor, contains, expect, run, variants
 
 bus = Bus()
@@ -307,6 +309,24 @@ def a_guest_that_ends_meanwhile_ends_the_wait():
     end(qemu, domain)
 
 
+def a_guest_that_ends_while_it_goes_back_ends_the_wait():
+    """QEMU is killed at instants: also while it is written down that the guest has gone back."""
+    domain, _ = started("dies")
+    snapshot = create(domain, "one")
+    for instant in range(0, 16, 2):  # milliseconds
+        if qemu.state(domain) == "shutoff":
+            qemu.do(domain, "Start")
+        pid = qemu.pid_of(domain)
+        answers = bus.begin(snapshot, f"{NAME}.Snapshot", "Revert", "a{sv}", {})
+        GLib.timeout_add(instant, lambda: os.kill(pid, signal.SIGKILL))  # pylint: disable=cell-var-from-loop
+        bus.wait(lambda: answers and qemu.state(domain) == "shutoff", "the answer, and the end")  # pylint: disable=cell-var-from-loop
+        assert not isinstance(answers[0], BusError) or answers[0].name.rsplit(".", 1)[1] in ("Cancelled", "HypervisorFailed"), answers
+    assert current(domain) == snapshot
+    do(snapshot, "Revert")
+    assert qemu.state(domain) == "running"
+    end(qemu, domain)
+
+
 def the_tree_is_one(hypervisor):
     """Both drivers: what is known of them."""
     data = image("tree.qcow2")
@@ -410,5 +430,5 @@ def of(function, hypervisor):
 BOTH = [the_tree_is_one, they_are_made_known_again, a_transient_domain_takes_them_with_it, damaged_files_are_left_alone]
 run([a_guest_goes_back_in_place, a_paused_guest_is_kept_and_stays_so, a_domain_that_is_off_is_kept_and_goes_back, nothing_is_half_made,
     what_cannot_be_is_refused_by_name, other_devices_need_force, an_image_without_it_leaves_the_guest_as_it_is, the_next_driver_knows_them,
-    a_driver_that_is_killed_leaves_nothing_half_made, a_guest_that_ends_meanwhile_ends_the_wait,
+    a_driver_that_is_killed_leaves_nothing_half_made, a_guest_that_ends_meanwhile_ends_the_wait, a_guest_that_ends_while_it_goes_back_ends_the_wait,
     *[of(function, hypervisor) for function in BOTH for hypervisor in (test, qemu)]])

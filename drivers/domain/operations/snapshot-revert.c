@@ -23,6 +23,7 @@ typedef struct SnapshotRevert {
         SnapshotDefinition *definition;
         Definition *live, *inactive; /* what it becomes; LIVE: NULL where it does not run then */
         bool is_ending;              /* its guest is, to be started anew */
+        bool is_in_place;            /* its guest runs on */
         bool is_loaded, runs;
         Turn *turn;
         sd_event_source *off;
@@ -150,10 +151,14 @@ static bool check(SnapshotRevert *self, GError **error) {
 
 static void go_on(SnapshotRevert *self) {
         Domain *domain = self->operation.domain;
-        bool starts = !domain_is_active(domain) && (self->live || self->options.running || self->options.paused);
+        g_autoptr(GError) ended = NULL;
+        bool starts = !self->is_in_place && !domain_is_active(domain) &&
+                      (self->live || self->options.running || self->options.paused);
         if (self->turn)
                 turn_end(g_steal_pointer(&self->turn));
-        if (starts) {
+        if (self->is_in_place && !domain_is_up(domain))
+                domain_fail(domain, &ended, VIRTBUS_ERROR_CANCELLED, "it has ended since it went back to snapshot '%s'", self->name);
+        else if (starts) {
                 StartOptions options = { .paused = !self->runs, .boots = true };
                 if (self->live)
                         options.snapshot = snapshot_run_new(self->name, self->live);
@@ -165,7 +170,7 @@ static void go_on(SnapshotRevert *self) {
                         domain_memory_changed(domain, self->live->memory);
                 domain_changed(domain, self->runs ? DOMAIN_RUNNING : DOMAIN_PAUSED, REASON_SNAPSHOT);
         }
-        operation_finish(&self->operation, NULL);
+        operation_finish(&self->operation, ended);
 }
 
 static void on_current(void *data, const GError *error) {
@@ -269,15 +274,15 @@ static void begin(Operation *operation) {
                 operation_finish(operation, error);
                 return;
         }
-        bool in_place = active && has_memory(self) && domain->state != DOMAIN_CRASHED && is_same_hardware(self);
-        if (active && has_memory(self) && !in_place && !self->options.force) {
+        self->is_in_place = active && has_memory(self) && domain->state != DOMAIN_CRASHED && is_same_hardware(self);
+        if (active && has_memory(self) && !self->is_in_place && !self->options.force) {
                 domain_fail(domain, &error, VIRTBUS_ERROR_OPERATION_INVALID,
                             "it has other devices than in snapshot '%s', so that its guest would be ended and started anew; with "
                             "force "
                             "it is",
                             self->name);
                 operation_finish(operation, error);
-        } else if (in_place)
+        } else if (self->is_in_place)
                 domain->connection->hypervisor->snapshots->load(operation);
         else if (active) {
                 self->is_ending = true;
@@ -286,9 +291,10 @@ static void begin(Operation *operation) {
                 revert_off(self);
 }
 
-/* Its guest's end is a step of it, unless it ends by itself. */
+/* Its guest's end is a step of it, or comes while it is written down that it has gone back: that is done first. */
 static OperationFate fate(const Operation *operation) {
-        return ((const SnapshotRevert *) operation)->is_ending ? OPERATION_GOES_ON : OPERATION_FAILS;
+        const SnapshotRevert *self = (const SnapshotRevert *) operation;
+        return self->is_ending || self->is_loaded ? OPERATION_GOES_ON : OPERATION_FAILS;
 }
 
 static void revert_free(Operation *operation) {
