@@ -70,7 +70,9 @@ static void enter(void *data, const GError *failure) {
         const char *name = network_name(network);
         g_autoptr(GError) error = failure ? g_error_copy(failure) : NULL;
         /* The network may have stopped meanwhile, and the interface may have been deleted. */
-        if (!error && network->entry.gone)
+        if (!error && network->entry.registry->cancelled)
+                virtbus_error_set(&error, VIRTBUS_ERROR_CANCELLED, "the driver is ending");
+        else if (!error && network->entry.gone)
                 virtbus_error_set(&error, VIRTBUS_ERROR_NO_SUCH_NETWORK, "network '%s' is gone", name);
         else if (!error && adding->check(network, &error) && !port_is_there(adding->port))
                 virtbus_error_set(&error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "interface '%s' was deleted", adding->port->interface);
