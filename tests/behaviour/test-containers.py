@@ -5,152 +5,17 @@
 Usage (below VIRTBUS_ALSO=lxc tests/with-bus): test-containers.py VIRTBUSCTL
 """
 
-import contextlib
-import itertools
 import os
 import re
-import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 
+from container_rig import (CONNECTION, IDMAP, OUTSIDE, PATH, bus, connection, container, define, do, document, groups, guests, make_root, open_console, patiently,
+                           read_all, read_text, read_until, say, state)
 from face_rig import virsh_on
-from rig import DEADLINE, NAME, ROOT, Bus, BusError, Ends, User, contains, denied, expect, run, variants
-
-PATH = "/org/virtbus1/lxc"
-CONNECTION = f"{NAME}.Connection"
-BUSYBOX = "/bin/busybox"
-PROGRAMS = "sh ls cat mount umount id sleep hostname ps ip mknod touch reboot poweroff grep dmesg env tty readlink unshare dd kill true ln stat wc".split()
-OUTSIDE = 100000  # the number outside of a container's root that has users of its own
-IDMAP = "".join(f"<{kind} start='0' target='{OUTSIDE}' count='65536'/>" for kind in ("uid", "gid"))
-IDMAP = f"<idmap>{IDMAP}</idmap>"
-CGROUPS = "/sys/fs/cgroup"
-numbers = itertools.count()
-bus = Bus()
-
-
-def make_root(owner=0):
-    """A root with busybox, of the container's root."""
-    root = f"{ROOT}/root-{next(numbers)}"
-    for folder in ("bin", "etc", "tmp", "mnt"):
-        os.makedirs(f"{root}/{folder}")
-    shutil.copy(BUSYBOX, f"{root}/bin/busybox")
-    for program in PROGRAMS:
-        os.symlink("busybox", f"{root}/bin/{program}")
-    with open(f"{root}/etc/passwd", "w", encoding="ascii") as file:
-        file.write("root:x:0:0::/:/bin/sh\nwww:x:33:34::/:/bin/sh\n")
-    subprocess.run(["chown", "-R", f"{owner}:{owner}", root], check=True)
-    os.chmod(root, 0o755)
-    return root
-
-
-def document(name, script="exec sleep 1000", root=None, features="", more="", devices="", os_more="", init="/bin/sh", consoles=1):
-    root = root or make_root(OUTSIDE if "idmap" in more else 0)
-    arguments = f"<initarg>-c</initarg><initarg>{script.replace('&', '&amp;').replace('<', '&lt;')}</initarg>" if script else ""
-    return (f"<domain type='lxc'><name>{name}</name><memory unit='MiB'>64</memory>{more}"
-            f"<os><type arch='x86_64'>exe</type><init>{init}</init>{arguments}{os_more}</os><features><privnet/>{features}</features>"
-            f"<devices><filesystem type='mount'><source dir='{root}'/><target dir='/'/></filesystem>{devices}"
-            f"{'<console type=%r/>' % 'pty' * consoles}</devices></domain>")
-
-
-def connection(member, signature, *arguments, caller=bus):
-    return caller.call(PATH, CONNECTION, member, signature, *arguments)
-
-
-def define(xml, **options):
-    return connection("DefineDomain", "sa{sv}", xml, variants(options))
-
-
-def do(domain, member, **options):
-    signature = () if member in ("Suspend", "Resume") else ("a{sv}", variants(options))
-    return bus.call(domain, f"{NAME}.Domain", member, *signature)
-
-
-def state(domain):
-    return bus.get(domain, "Domain", "State")
-
-
-def patiently(function, *arguments):
-    """A driver that is killed again and again is started again after a while only."""
-    answers = []
-
-    def has_answered():
-        try:
-            answers.append(function(*arguments))
-        except BusError as error:
-            if "driver failed" not in error.message:
-                raise
-        return answers
-    bus.wait(has_answered, "the driver")
-    return answers[0]
-
-
-def open_console(domain, number=0, **options):
-    fd = bus.call(f"{domain}/device/console{number}", f"{NAME}.Device.Console", "Open", "a{sv}", variants(options))
-    return socket.socket(fileno=fd)
-
-
-def read_until(console, pattern):
-    text = b""
-    console.settimeout(DEADLINE)
-    while not re.search(pattern, text, re.DOTALL):
-        try:
-            more = console.recv(65536)
-        except TimeoutError:
-            more = b""
-        assert more, f"the console has ended: {text.decode(errors='replace')}"
-        text += more
-    return text.decode(errors="replace")
-
-
-def read_all(console):
-    text = b""
-    console.settimeout(DEADLINE)
-    while more := console.recv(65536):
-        text += more
-    return text.decode(errors="replace").replace("\r", "")
-
-
-@contextlib.contextmanager
-def container(name, **how):
-    """One that runs."""
-    domain = define(document(name, **how))
-    try:
-        do(domain, "Start")
-        yield domain
-    finally:
-        if state(domain) != "shutoff":
-            do(domain, "Destroy")
-        do(domain, "Undefine")
-
-
-def say(domain, command):
-    """What a shell on the first console says to a command."""
-    with open_console(domain, force=True) as console:
-        console.sendall(f"echo be''gun; {command}; echo en''ded\n".encode())
-        text = read_until(console, rb"ended\r?\n").replace("\r", "")
-    return text.split("begun\n", 1)[1].rsplit("ended\n", 1)[0]  # the terminal and the shell may each repeat what was typed
-
-
-def groups(domain):
-    """The directories of a container's control groups that are there."""
-    uuid = domain.rsplit("/", 1)[1].replace("_", "-")
-    return [folder for folder, _, _ in os.walk(CGROUPS) if folder.endswith(f"/virtbus-lxc/{uuid}")]
-
-
-def guests():
-    """The processes that watch over containers."""
-    return [int(pid) for pid in os.listdir("/proc") if pid.isdigit() and "virtbus-lxc-guest" in read_text(f"/proc/{pid}/cmdline")]
-
-
-def read_text(path):
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read()
-    except OSError:
-        return ""
+from rig import DEADLINE, NAME, ROOT, BusError, Ends, User, contains, denied, expect, run, variants
 
 
 def a_container_goes_through_its_life():
@@ -220,57 +85,6 @@ def it_has_users_and_capabilities_of_its_own():
 def plain_set():
     """chown, dac_override, fowner, fsetid, kill, setgid, setuid, setpcap, net_bind_service, net_raw, sys_chroot, sys_boot, audit_write, setfcap"""
     return sum(1 << number for number in (0, 1, 3, 4, 5, 6, 7, 8, 10, 13, 18, 22, 29, 31))
-
-
-def nothing_in_it_reaches_the_host():
-    """What a root in a container tries, with users of its own and without."""
-    secret = f"{ROOT}/shown-to-attackers"
-    os.makedirs(secret, exist_ok=True)
-    devices = f"<filesystem type='mount'><source dir='{secret}'/><target dir='/mnt/shown'/><readonly/></filesystem>"
-    for name, more in (("plain", ""), ("mapped", IDMAP)):
-        os.chown(secret, OUTSIDE if more else 0, 0)
-        with container(name, script="exec sh", more=more, devices=devices) as domain:
-            for attempt in ("touch /mnt/shown/x", "mount -o remount,rw,bind /mnt/shown", "umount /mnt/shown", "mount -o remount,rw /sys && touch /sys/x",
-                            "echo 1 > /proc/sys/kernel/panic", "echo h > /proc/sysrq-trigger", "mknod /tmp/disk b 254 0", "mknod /tmp/mem c 1 1",
-                            "mknod /dev/mem c 1 1 && dd if=/dev/mem count=1", "dmesg", "dd if=/proc/kcore count=1 | grep ELF", "kill -0 2",
-                            "mount -t cgroup -o freezer x /tmp && ls /tmp/virtbus-lxc", "ls /proc/1/root/etc/hostname", "ls /run/dbus"):
-                said = say(domain, f"( {attempt} ) > /dev/null 2>&1 && echo HAS''DONE || echo NOT''DONE")
-                assert "NOTDONE" in said or attempt.startswith("dd if=/proc/kcore") and "HASDONE" not in said, (name, attempt, said)
-            if not more:
-                contains(say(domain, "unshare -U true; echo $?"), "1\n")
-            # Its processes are its own, and no descriptor of the host's is in them.
-            assert re.findall(r"^ *(\d+)", say(domain, "ps | grep -v ps"), re.MULTILINE)[0] == "1"
-            links = say(domain, "for fd in /proc/1/fd/*; do readlink $fd; done")
-            assert all(re.fullmatch(r"/dev/pts/0|/dev/tty|/\\S*ash_history|", link) for link in links.split("\n")), links
-            assert re.findall(r"^\d+: (\w+)", say(domain, "ip link"), re.MULTILINE) == ["lo"]
-            contains(say(domain, "cat /proc/self/cgroup"), "freezer:/\n" if "freezer" in read_text("/proc/self/cgroup") else "0::/\n")
-        assert os.listdir(secret) == [], (name, os.listdir(secret))
-
-
-def a_root_that_lies_leads_nowhere():
-    """Links in a container's root are followed within it: places that are mounted, and its files of users."""
-    victim = f"{ROOT}/victim"
-    os.makedirs(victim, exist_ok=True)
-    shown = f"{ROOT}/shown2"
-    os.makedirs(f"{shown}/inner", exist_ok=True)
-    for place in ("mnt", "proc", "sys", "dev", "etc"):
-        root = make_root()
-        if place == "etc":
-            shutil.rmtree(f"{root}/etc")
-        elif place == "mnt":
-            os.rmdir(f"{root}/mnt")
-        os.symlink(victim, f"{root}/{place}")
-        devices = f"<filesystem type='mount'><source dir='{shown}'/><target dir='/mnt/a/b'/></filesystem>"
-        domain = define(document("liar", root=root, devices=devices))
-        try:
-            do(domain, "Start")
-        except BusError as error:
-            contains(error.message, "cannot be")
-        assert os.listdir(victim) == [], (place, os.listdir(victim))
-        if state(domain) != "shutoff":
-            do(domain, "Destroy")
-        do(domain, "Undefine")
-        shutil.rmtree(root)
 
 
 def how_it_ends_is_what_follows():
@@ -489,18 +303,6 @@ def what_is_wrong_is_named():
     do(domain, "Undefine")
 
 
-def what_others_decide_is_not_opened():
-    """A path through a folder of somebody else's leads to nothing that they have put there."""
-    theirs = f"{ROOT}/theirs"
-    os.makedirs(theirs, exist_ok=True)
-    os.chown(theirs, 60103, 60103)
-    os.symlink("/etc", f"{theirs}/link")
-    os.lchown(f"{theirs}/link", 60103, 60103)
-    domain = define(document("led", devices=f"<filesystem type='mount'><source dir='{theirs}/link'/><target dir='/mnt/x'/></filesystem>"))
-    contains(expect("InvalidArgument", do, domain, "Start"), f"{theirs}/link")
-    do(domain, "Undefine")
-
-
 def who_may_not_is_refused():
     domain = define(document("mine"))
     alice = User("vb-alice")
@@ -562,10 +364,9 @@ def libvirts_clients_find_it():
         virsh("undefine", "seen")
 
 
-TESTS = [a_container_goes_through_its_life, it_is_what_its_document_says, it_has_users_and_capabilities_of_its_own, nothing_in_it_reaches_the_host,
-         a_root_that_lies_leads_nowhere, how_it_ends_is_what_follows, shutdown_and_reboot_are_told_as_its_program_knows_them, a_console_is_for_one_at_a_time,
-         a_killed_driver_finds_what_runs, a_driver_that_ends_at_any_instant_leaves_nothing, who_watches_takes_it_along, destroying_interrupts_anything,
-         its_limits_hold_and_change, what_is_wrong_is_named, what_others_decide_is_not_opened, who_may_not_is_refused, transient_ones_go_with_their_run,
+TESTS = [a_container_goes_through_its_life, it_is_what_its_document_says, it_has_users_and_capabilities_of_its_own, how_it_ends_is_what_follows,
+         shutdown_and_reboot_are_told_as_its_program_knows_them, a_console_is_for_one_at_a_time, a_killed_driver_finds_what_runs, a_driver_that_ends_at_any_instant_leaves_nothing, who_watches_takes_it_along, destroying_interrupts_anything,
+         its_limits_hold_and_change, what_is_wrong_is_named, who_may_not_is_refused, transient_ones_go_with_their_run,
          those_to_start_with_the_machine_do, lxcs_configurations_become_documents, libvirts_clients_find_it]
 
 VIRTBUSCTL = sys.argv[1] if len(sys.argv) > 1 else f"{os.environ['VIRTBUS_BUILD']}/client/virtbusctl/virtbusctl"
