@@ -8,8 +8,9 @@ Usage (below VIRTBUS_ALSO=lxc tests/with-bus): test-hostile-containers.py
 import os
 import re
 import shutil
+import time
 
-from container_rig import IDMAP, OUTSIDE, container, define, do, document, make_root, read_text, say, state
+from container_rig import IDMAP, OUTSIDE, container, define, do, document, guests, make_root, read_text, say, state
 from rig import ROOT, BusError, contains, expect, run
 
 
@@ -56,7 +57,7 @@ def a_root_that_lies_leads_nowhere():
         try:
             do(domain, "Start")
         except BusError as error:
-            contains(error.message, "cannot be")
+            contains(error.message, "cannot be", "link" if place in ("proc", "sys", "dev") else "mnt")
         assert os.listdir(victim) == [], (place, os.listdir(victim))
         if state(domain) != "shutoff":
             do(domain, "Destroy")
@@ -76,4 +77,91 @@ def what_others_decide_is_not_opened():
     do(domain, "Undefine")
 
 
-run([nothing_in_it_reaches_the_host, a_root_that_lies_leads_nowhere, what_others_decide_is_not_opened])
+def refuse_start(domain, *parts):
+    """It does not start, and says why."""
+    contains(expect("HypervisorFailed", do, domain, "Start"), *parts)
+    do(domain, "Undefine")
+
+
+def no_link_of_the_kernels_leads_out_of_it():
+    """Links to what its first process has open, before that runs its program: as its folder, its program, its files of users and its terminal."""
+    def define_with(target, **how):
+        root = make_root()
+        os.symlink(target, f"{root}/work")
+        return define(document("led", root=root, **how))
+    for number in range(3, 17):
+        refuse_start(define_with(f"/proc/self/fd/{number}", os_more="<initdir>/work</initdir>"), "/work cannot be entered")
+    refuse_start(define_with("/proc/self/root/tmp", os_more="<initdir>/work</initdir>"), "/work cannot be entered")
+    refuse_start(define_with("/proc/self/exe", init="/work"), "/work cannot be run")
+    refuse_start(define_with("/proc/thread-self/cwd/bin/sh", init="/work"), "/work cannot be run")
+
+
+def files_of_users_that_lie_hold_nothing_up():
+    def lie(make):
+        root = make_root()
+        os.unlink(f"{root}/etc/passwd")
+        make(f"{root}/etc/passwd")
+        began = time.monotonic()
+        refuse_start(define(document("unlisted", root=root, os_more="<inituser>www</inituser>")), "no user 'www'")
+        assert time.monotonic() - began < 10  # of the 30 that it has to start
+    lie(os.mkfifo)
+    lie(lambda path: os.symlink("/dev/zero", path))
+    lie(lambda path: os.symlink("/proc/self/fd/3", path))
+    lie(os.mkdir)
+
+    def make_endless(path):
+        with open(path, "wb") as file:
+            file.truncate(1 << 40)
+    lie(make_endless)
+
+
+def who_watches_has_nothing_that_it_does_without():
+    """No file of the host's, which it would keep from being unmounted, no right but to end the container; and nobody writes to its program."""
+    with container("watched"):
+        pid = guests()[0]
+        assert os.listdir(f"/proc/{pid}/root/") == []
+        mounts = read_text(f"/proc/{pid}/mounts").splitlines()
+        assert len(mounts) == 1 and " / tmpfs ro," in mounts[0], mounts
+        contains(read_text(f"/proc/{pid}/status"), f"CapPrm:\t{1 << 5:016x}", f"CapEff:\t{1 << 5:016x}", "Name:\tvirtbus-lxc-gue")
+        assert os.statvfs(f"/proc/{pid}/exe").f_flag & os.ST_RDONLY
+
+
+def read_options(domain, place):
+    """What it has mounted there says of itself."""
+    return say(domain, f"grep ' {place} ' /proc/self/mounts").split(f" {place} ", 1)[-1]
+
+
+def what_the_hosts_root_may_in_proc_is_not_its_roots():
+    """Whatever the kernel has there."""
+    with container("looks", script="exec sh") as domain:
+        listed = say(domain, "ls -l /proc /proc/driver /proc/fs /proc/tty")
+        assert "meminfo" in listed and not re.search(r"^-r-------- ", listed, re.MULTILINE), listed
+        for name in re.findall(r"^-[r-]w.* (\S+)$", say(domain, "ls -l /proc"), re.MULTILINE):
+            contains(say(domain, f"(: >> /proc/{name}) 2>/dev/null && echo HAS''DONE || echo NOT''DONE"), "NOTDONE")
+        for folder in re.findall(r"^d.* ([a-z]\S+)$", say(domain, "ls -l /proc"), re.MULTILINE):
+            contains(read_options(domain, f"/proc/{folder}"), "ro,")
+        assert say(domain, "ls /sys/firmware | wc -l").rstrip().endswith("0")
+
+
+def sockets_that_no_namespace_holds_are_none_of_its():
+    """Of AF_VSOCK above all, which reaches the host and its guests."""
+    script = ("import socket\n"
+              "for family in range(50):\n"
+              "    try:\n        socket.socket(family, socket.SOCK_DGRAM).close()\n        print('HAS', family, flush=True)\n"
+              "    except OSError as error:\n        error.errno == 97 or print('NOT', family, error.errno, flush=True)\n")
+    devices = "<filesystem type='mount'><source dir='/usr'/><target dir='/usr'/><readonly/></filesystem>"
+    for more in ("", IDMAP):
+        root = make_root(OUTSIDE if more else 0)
+        for name in ("lib", "lib64"):
+            os.symlink(f"usr/{name}", f"{root}/{name}")
+        with open(f"{root}/tmp/try.py", "w", encoding="ascii") as file:
+            file.write(script)
+        with container("speaks", script="exec sh", root=root, more=more, devices=devices) as domain:
+            said = say(domain, "/usr/bin/python3 -I /tmp/try.py")
+        has = {int(family) for family in re.findall(r"^HAS (\d+)$", said, re.MULTILINE)}
+        assert {1, 2} <= has <= {1, 2, 10, 16, 17}, said
+
+
+run([nothing_in_it_reaches_the_host, a_root_that_lies_leads_nowhere, what_others_decide_is_not_opened, no_link_of_the_kernels_leads_out_of_it,
+     files_of_users_that_lie_hold_nothing_up, who_watches_has_nothing_that_it_does_without, what_the_hosts_root_may_in_proc_is_not_its_roots,
+     sockets_that_no_namespace_holds_are_none_of_its])

@@ -5,6 +5,8 @@
 #include <sched.h>
 #include <seccomp.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
 
 /* Of two architectures: a program of 32 bits does without them, too. */
 static const char *const denied[] = {
@@ -69,26 +71,75 @@ static int deny_user_namespaces(scmp_filter_ctx context) {
         return r == 0 ? seccomp_rule_add(context, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0) : r;
 }
 
-bool guest_calls_take(bool has_own_users) {
-        scmp_filter_ctx context = seccomp_init(SCMP_ACT_ALLOW);
-        int r = context ? 0 : -ENOMEM;
+/* Those that namespaces hold, in order; others, such as AF_VSOCK, would reach the host and its guests. */
+static const int families[] = { AF_UNIX, AF_INET, AF_INET6, AF_NETLINK, AF_PACKET };
+
+static int deny_families(scmp_filter_ctx context, const GuestPlan *plan) {
+        (void) plan;
+        size_t n = sizeof families / sizeof *families;
+        int r = seccomp_rule_add(context, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
+                                 SCMP_A0_32(SCMP_CMP_GT, (uint32_t) families[n - 1]));
+        for (size_t i = 0; i + 1 < n; i++)
+                for (int family = families[i] + 1; r == 0 && family < families[i + 1]; family++)
+                        r = seccomp_rule_add(context, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
+                                             SCMP_A0_32(SCMP_CMP_EQ, (uint32_t) family));
+        return r;
+}
+
+static int deny_doors(scmp_filter_ctx context, const GuestPlan *plan) {
+        int r = 0;
+        for (size_t i = 0; r == 0 && i < sizeof denied / sizeof *denied; i++)
+                r = deny(context, denied[i]);
+        return r == 0 && plan->n_users == 0 ? deny_user_namespaces(context) : r;
+}
+
+/* Of programs of 32 bits, most of which have the family in memory, where no filter looks. */
+static int deny_sockets(scmp_filter_ctx context, const GuestPlan *plan) {
+        return plan->is_32_bit ? 0 : seccomp_rule_add(context, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 0);
+}
+
+/* Of which programs; of the first two, of this machine's own architecture. */
+enum { OWN, BOTH, OF_32_BITS };
+
+static int choose_programs(scmp_filter_ctx context, int programs) {
+        int r = 0;
 #ifdef __x86_64__
-        if (r == 0)
-                r = seccomp_arch_add(context, SCMP_ARCH_X86);
-        if (r == 0)
+        if (programs != OF_32_BITS)
                 r = seccomp_arch_add(context, SCMP_ARCH_X32);
+        if (r == 0 && programs != OWN)
+                r = seccomp_arch_add(context, SCMP_ARCH_X86);
+        if (r == 0 && programs == OF_32_BITS)
+                r = seccomp_arch_remove(context, SCMP_ARCH_NATIVE);
 #endif
+        /* Others are another filter's; those of which none knows end. */
+        if (r == 0 && programs != BOTH)
+                r = seccomp_attr_set(context, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ALLOW);
+        return r;
+}
+
+static int load(int programs, int (*fill)(scmp_filter_ctx, const GuestPlan *), const GuestPlan *plan) {
+        scmp_filter_ctx context = seccomp_init(SCMP_ACT_ALLOW);
+        int r = context ? choose_programs(context, programs) : -ENOMEM;
         /* Programs of a container may have more rights than who runs them: those are the container's. */
         if (r == 0)
                 r = seccomp_attr_set(context, SCMP_FLTATR_CTL_NNP, 0);
-        for (size_t i = 0; r == 0 && i < sizeof denied / sizeof *denied; i++)
-                r = deny(context, denied[i]);
-        if (r == 0 && !has_own_users)
-                r = deny_user_namespaces(context);
+        if (r == 0)
+                r = fill(context, plan);
         if (r == 0)
                 r = seccomp_load(context);
         if (context)
                 seccomp_release(context);
+        return r;
+}
+
+bool guest_calls_take(const GuestPlan *plan) {
+        int r = load(BOTH, deny_doors, plan);
+        if (r == 0)
+                r = load(OWN, deny_families, plan);
+#ifdef __x86_64__
+        if (r == 0)
+                r = load(OF_32_BITS, deny_sockets, plan);
+#endif
         errno = -r;
         return r == 0;
 }

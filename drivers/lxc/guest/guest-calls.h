@@ -6,6 +6,9 @@
 
 #include <stdbool.h>
 
-/* Takes them from the calling process, for good. One without users of its own makes no namespaces of users either: it would
- * have all rights in those. */
-bool guest_calls_take(bool has_own_users);
+#include "lxc/guest/guest-plan.h"
+
+/* Takes them from the calling process, for good, and sockets of families that its network does not hold. One without users of
+ * its own makes no namespaces of users either: it would have all rights in those. Programs of 32 bits have sockets only in a
+ * container that is of 32 bits. */
+bool guest_calls_take(const GuestPlan *plan);

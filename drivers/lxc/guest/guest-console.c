@@ -93,11 +93,16 @@ void guest_console_relay(GuestConsole *console, const struct pollfd *entries) {
                 drop_client(console);
 }
 
+/* What has the terminal open elsewhere may go on for ever. */
+#define LAST_READS 64
+
 void guest_console_end(GuestConsole *console) {
-        while (console->client >= 0) {
+        for (int i = 0; console->client >= 0 && i < LAST_READS; i++) {
                 if (console->n_out == 0)
                         read_master(console);
                 if (console->n_out == 0 || !write_out(console) || console->n_out > 0)
                         drop_client(console);
         }
+        if (console->client >= 0)
+                drop_client(console);
 }

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
-#include <linux/close_range.h>
 #include <linux/sched.h>
 #include <net/if.h>
 #include <sched.h>
@@ -24,6 +23,7 @@
 #include "lxc/guest/guest-calls.h"
 #include "lxc/guest/guest-failure.h"
 #include "lxc/guest/guest-mounts.h"
+#include "lxc/guest/guest-path.h"
 
 /* The kernel's bound of a host name, and the capabilities that this one may know. */
 #define HOST_NAME_MAX_BYTES 64
@@ -34,6 +34,9 @@
 /* How long a line of the container's passwd and group is at most. */
 #define LINE_BYTES_MAX 1024
 
+/* How large these are at most, in bytes; in larger ones nobody is found. */
+#define LIST_BYTES_MAX (1024 * 1024)
+
 /* Who it runs as: names are the container's own, so that its files are read: no code of its own is run for that. */
 
 static bool is_number(const char *text, uint32_t *number) {
@@ -43,9 +46,21 @@ static bool is_number(const char *text, uint32_t *number) {
         return *text >= '0' && *text <= '9' && !*end && value < UINT32_MAX;
 }
 
+/* A file of the container's, of no more than a bound: neither a pipe, which would keep us waiting, nor one without an end. */
+static FILE *open_list(const char *path) {
+        int fd = guest_path_open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+        struct stat info;
+        FILE *stream = fd >= 0 && fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && info.st_size <= LIST_BYTES_MAX
+                                       ? fdopen(fd, "re")
+                                       : NULL;
+        if (!stream && fd >= 0)
+                close(fd);
+        return stream;
+}
+
 /* "NAME:x:NUMBER:GROUP": by the name or the number. GROUP may be NULL. */
 static bool look_up(const char *file, const char *name, uint32_t *number, uint32_t *group) {
-        FILE *stream = fopen(file, "re");
+        FILE *stream = open_list(file);
         char line[LINE_BYTES_MAX];
         bool found = false;
         while (stream && !found && fgets(line, sizeof line, stream)) {
@@ -112,12 +127,31 @@ static void raise_loopback(void) {
 /* By its name in the container, which is how programs find theirs again. */
 static bool take_terminal(const GuestPlan *plan) {
         bool has_one = plan->n_consoles > 0;
-        int fd = open(has_one ? "/dev/pts/0" : "/dev/null", O_RDWR | O_NOCTTY | O_CLOEXEC);
+        int fd = guest_path_open(has_one ? "/dev/pts/0" : "/dev/null", O_RDWR | O_NOCTTY);
         if (fd < 0 || dup2(fd, STDIN_FILENO) < 0 || dup2(fd, STDOUT_FILENO) < 0 || dup2(fd, STDERR_FILENO) < 0)
                 return guest_failure_set("its terminal cannot be opened");
         setsid();
         if (has_one)
                 ioctl(STDIN_FILENO, TIOCSCTTY, 0);
+        return true;
+}
+
+static bool enter_directory(const GuestPlan *plan) {
+        int folder = plan->directory ? guest_path_open(plan->directory, O_PATH | O_DIRECTORY) : -1;
+        bool done = !plan->directory || (folder >= 0 && fchdir(folder) == 0);
+        if (!done)
+                guest_failure_set("its folder %s cannot be entered", plan->directory);
+        if (folder >= 0)
+                close(folder);
+        return done;
+}
+
+/* That no link of the kernel's leads to it: there is nobody in the container yet who could change that. */
+static bool check_program(const GuestPlan *plan) {
+        int program = guest_path_open(plan->arguments[0], O_PATH);
+        if (program < 0)
+                return guest_failure_set("%s cannot be run in the container", plan->arguments[0]);
+        close(program);
         return true;
 }
 
@@ -128,7 +162,7 @@ static bool set_up(const GuestPlan *plan) {
                 return guest_failure_set("its root cannot be mapped");
         raise_loopback();
         snprintf(name, sizeof name, "%s", plan->name);
-        if (!guest_mounts_enter(plan))
+        if (!guest_mounts_enter())
                 return false;
         if (unshare(CLONE_NEWCGROUP) < 0 || sethostname(name, strlen(name)) < 0)
                 return guest_failure_set("its namespaces cannot be made");
@@ -136,14 +170,19 @@ static bool set_up(const GuestPlan *plan) {
                 personality(PER_LINUX32);
         if (!take_terminal(plan) || !limit_capabilities(plan))
                 return false;
-        if (!guest_calls_take(plan->n_users > 0))
+        if (!guest_calls_take(plan))
                 return guest_failure_set("system calls cannot be taken from it");
         if (!become_user(plan) || !give_up_capabilities(plan))
                 return false;
         umask(022);
         errno = 0;
-        return !plan->directory || chdir(plan->directory) == 0 ||
-               guest_failure_set("its folder %s cannot be entered", plan->directory);
+        return enter_directory(plan) && check_program(plan);
+}
+
+/* Before it looks at anything of the container's: a link there may lead to any of them, and by those of folders out of it. */
+static bool keep_only(int fd) {
+        return ((fd == 3 || syscall(SYS_close_range, 3, fd - 1, 0) == 0) && syscall(SYS_close_range, fd + 1, ~0U, 0) == 0) ||
+               guest_failure_set("descriptors cannot be closed");
 }
 
 /* The child: waits at GO until its groups and maps are set, and says at FAILURES why it cannot run. */
@@ -158,8 +197,7 @@ static void run(const GuestPlan *plan, int go, int failures) {
                 signal(i, SIG_DFL);
         sigemptyset(&none);
         sigprocmask(SIG_SETMASK, &none, NULL);
-        bool fine = set_up(plan) && (syscall(SYS_close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC) == 0 ||
-                                     guest_failure_set("descriptors cannot be closed"));
+        bool fine = keep_only(failures) && set_up(plan);
         prctl(PR_SET_PDEATHSIG, SIGKILL); /* which another user loses */
         if (fine) {
                 execve(plan->arguments[0], plan->arguments, plan->environment);

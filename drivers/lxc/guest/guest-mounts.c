@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "lxc/guest/guest-mounts.h"
 
+#include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 #include <unistd.h>
 
 #include "lxc/guest/guest-failure.h"
+#include "lxc/guest/guest-path.h"
 
 /* The group of terminals in a container, as everywhere. */
 #define TTY_GROUP 5
@@ -26,14 +28,14 @@
 
 /* Within the container's root */
 
-static int find(int root, const char *path) {
-        const struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
-        return (int) syscall(SYS_openat2, root, path, &how, sizeof how);
+static void give(const GuestPlan *plan, int parent, const char *name) {
+        fchownat(parent, name, guest_plan_outside(plan->users, plan->n_users, 0),
+                 guest_plan_outside(plan->groups, plan->n_groups, 0), AT_SYMLINK_NOFOLLOW);
 }
 
-/* The same; folders that are not there are made, of the container's root; so is a file, where it is to be one. */
+/* Folders that are not there are made, of the container's root; so is a file, where it is to be one. */
 static int find_or_make(const GuestPlan *plan, int root, const char *path, bool is_folder) {
-        int found = find(root, path);
+        int found = guest_path_find(root, path);
         const char *slash = strrchr(path, '/');
         if (found >= 0 || errno != ENOENT || !slash || !slash[1])
                 return found;
@@ -46,14 +48,20 @@ static int find_or_make(const GuestPlan *plan, int root, const char *path, bool 
                               : (file = openat(parent, slash + 1, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644)) >=
                                                     0;
         if (made)
-                fchownat(parent, slash + 1, guest_plan_outside(plan->users, plan->n_users, 0),
-                         guest_plan_outside(plan->groups, plan->n_groups, 0), AT_SYMLINK_NOFOLLOW);
+                give(plan, parent, slash + 1);
         int number = errno;
         close(parent);
         if (file >= 0)
                 close(file);
         errno = number;
-        return made ? find(root, path) : -1;
+        return made ? guest_path_find(root, path) : -1;
+}
+
+/* A folder right in the root: no link, which would have what we mount there show another. */
+static int find_or_make_place(const GuestPlan *plan, int root, const char *path) {
+        if (mkdirat(root, path + 1, 0755) == 0)
+                give(plan, root, path + 1);
+        return guest_path_find_folder(root, path);
 }
 
 /* Takes a tree, which nothing has mounted, to a place; closes both. */
@@ -171,11 +179,12 @@ static bool make_dev(const GuestPlan *plan, int root, GuestTerminal *terminals) 
         unsigned plain = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
         int dev = -1, pts = -1;
         bool fine = attach(make_memory(plan, strtoull(DEV_BYTES, NULL, 10), "755", plain),
-                           find_or_make(plan, root, "/dev", true)) &&
-                    (dev = find(root, "/dev")) >= 0 && fill_dev(plan, dev) &&
-                    attach(make_tree("devpts", options, plain), find(dev, "pts")) &&
-                    attach(make_memory(plan, plan->memory / 2, "1777", plain | MOUNT_ATTR_NODEV), find(dev, "shm")) &&
-                    (pts = find(dev, "pts")) >= 0;
+                           guest_path_find_folder(root, "/dev")) &&
+                    (dev = guest_path_find_folder(root, "/dev")) >= 0 && fill_dev(plan, dev) &&
+                    attach(make_tree("devpts", options, plain), guest_path_find_folder(dev, "pts")) &&
+                    attach(make_memory(plan, plan->memory / 2, "1777", plain | MOUNT_ATTR_NODEV),
+                           guest_path_find_folder(dev, "shm")) &&
+                    (pts = guest_path_find_folder(dev, "pts")) >= 0;
         for (unsigned i = 0; fine && i < plan->n_consoles; i++)
                 fine = open_terminal(plan, pts, terminals + i);
         int number = errno;
@@ -188,6 +197,19 @@ static bool make_dev(const GuestPlan *plan, int root, GuestTerminal *terminals) 
 }
 
 /* Putting it together */
+
+/* The folders that are mounted over. */
+static bool make_places(const GuestPlan *plan, int root) {
+        static const char *const places[] = { "/dev", "/proc", "/sys" };
+        for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+                int place = find_or_make_place(plan, root, places[i]);
+                if (place < 0)
+                        return guest_failure_set("the root has no folder %s, where a link is none, and it cannot be made",
+                                                 places[i]);
+                close(place);
+        }
+        return true;
+}
 
 static int open_stage(const GuestPlan *plan) {
         return open(plan->stage, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -203,7 +225,7 @@ static bool make_all(const GuestPlan *plan, const int *trees, GuestTerminal *ter
         if (!attach(dup(trees[0]), open_stage(plan)))
                 return guest_failure_set("its root cannot be mounted");
         int root = open_stage(plan);
-        bool fine = root >= 0 && make_dev(plan, root, terminals);
+        bool fine = root >= 0 && make_places(plan, root) && make_dev(plan, root, terminals);
         for (size_t i = 1; fine && i < plan->n_mounts; i++)
                 fine = mount_one(plan, root, plan->mounts + i, trees[i]);
         if (fine && chdir(plan->stage) < 0)
@@ -251,47 +273,73 @@ static bool cover(int place, const char *name, int nothing) {
         return attach(tree, target);
 }
 
+/* What all may read of these is the host's. */
+static bool shows_host(const char *name) {
+        static const char *const names[] = { "keys", "key-users", "latency_stats", "sched_debug", "timer_stats" };
+        for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+                if (strcmp(name, names[i]) == 0)
+                        return true;
+        return false;
+}
+
+/* Rights of the host's root are those of a container's that has no users of its own: what that alone may read is not shown, and
+ * what can be written, and folders, where that may be, are to be read only. What there is depends on the kernel. */
+static bool cover_one(int proc, const char *name, int nothing) {
+        struct stat info;
+        if (fstatat(proc, name, &info, AT_SYMLINK_NOFOLLOW) < 0 || S_ISLNK(info.st_mode) || isdigit((unsigned char) *name))
+                return true;
+        bool is_file = !S_ISDIR(info.st_mode);
+        if (is_file && (shows_host(name) || (info.st_mode & 0444) == 0400))
+                return cover(proc, name, nothing);
+        return (is_file && !(info.st_mode & 0222)) || cover(proc, name, -1);
+}
+
+static bool cover_proc(int proc, int nothing) {
+        int list = openat(proc, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        DIR *folder = list < 0 ? NULL : fdopendir(list);
+        bool fine = folder;
+        for (const struct dirent *entry; fine && (entry = readdir(folder));)
+                fine = *entry->d_name == '.' || cover_one(proc, entry->d_name, nothing);
+        int number = errno;
+        if (folder)
+                closedir(folder);
+        else if (list >= 0)
+                close(list);
+        errno = number;
+        return fine;
+}
+
 static bool mount_proc(int root) {
-        static const char *const to_read[] = { "acpi", "asound", "bus", "fs", "irq", "scsi", "sys", "sysrq-trigger" },
-                                 *const hidden[] = { "kcore",      "keys",        "key-users",  "latency_stats", "sched_debug",
-                                                     "timer_list", "timer_stats", "kpagecount", "kpageflags",    "kmsg" };
         const char *const none[] = { NULL };
-        int nothing = find(root, "/dev/null"), proc = -1;
-        bool fine = attach(make_tree("proc", none, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NODEV),
-                           find(root, "/proc")) &&
-                    (proc = find(root, "/proc")) >= 0;
-        for (size_t i = 0; fine && i < sizeof to_read / sizeof *to_read; i++)
-                fine = cover(proc, to_read[i], -1);
-        for (size_t i = 0; fine && i < sizeof hidden / sizeof *hidden; i++)
-                fine = cover(proc, hidden[i], nothing);
+        int nothing = guest_path_find(root, "/dev/null"), proc = -1;
+        bool fine = nothing >= 0 &&
+                    attach(make_tree("proc", none, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NODEV),
+                           guest_path_find_folder(root, "/proc")) &&
+                    (proc = guest_path_find_folder(root, "/proc")) >= 0 && cover_proc(proc, nothing);
         return fine || guest_failure_set("the container's /proc cannot be mounted");
 }
 
+/* Tables of the firmware, and how much power programs of the host use, by which one learns what they do. */
 static bool mount_sys(int root) {
-        const char *const none[] = { NULL };
-        return attach(make_tree("sysfs", none, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NODEV | MOUNT_ATTR_RDONLY),
-                      find(root, "/sys")) ||
-               guest_failure_set("the container's /sys cannot be mounted");
-}
-
-/* The folders that are mounted over later. */
-static bool make_places(const GuestPlan *plan, int root) {
-        static const char *const places[] = { "/proc", "/sys" };
-        for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
-                int place = find_or_make(plan, root, places[i], true);
-                if (place < 0)
-                        return guest_failure_set("the root has no %s, and it cannot be made", places[i]);
-                close(place);
+        static const char *const hidden[] = { "firmware", "devices/virtual/powercap" };
+        const char *const none[] = { NULL }, *const empty[] = { "size", "4096", "mode", "555", NULL };
+        unsigned plain = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NODEV | MOUNT_ATTR_RDONLY;
+        int sys = -1;
+        bool fine = attach(make_tree("sysfs", none, plain), guest_path_find_folder(root, "/sys")) &&
+                    (sys = guest_path_find_folder(root, "/sys")) >= 0;
+        for (size_t i = 0; fine && i < sizeof hidden / sizeof *hidden; i++) {
+                int place = guest_path_find_folder(sys, hidden[i]);
+                fine = place < 0 ? errno == ENOENT : attach(make_tree("tmpfs", empty, plain), place);
         }
-        return true;
+        return fine || guest_failure_set("the container's /sys cannot be mounted");
 }
 
-bool guest_mounts_enter(const GuestPlan *plan) {
+bool guest_mounts_enter(void) {
         /* What another namespace of users has mounted cannot be made the root; a second mount of it, over it, can. */
         int root = open_tree(AT_FDCWD, ".", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
         if (root < 0 || !attach(dup(root), open(".", O_PATH | O_DIRECTORY | O_CLOEXEC)))
                 return guest_failure_set("its root cannot be entered");
-        if (!make_places(plan, root) || !mount_proc(root) || !mount_sys(root))
+        if (!mount_proc(root) || !mount_sys(root))
                 return false;
         /* The former root is mounted over the new one, and taken off. */
         return (fchdir(root) == 0 && syscall(SYS_pivot_root, ".", ".") == 0 && umount2(".", MNT_DETACH) == 0 && chdir("/") == 0 &&
@@ -299,7 +347,15 @@ bool guest_mounts_enter(const GuestPlan *plan) {
                guest_failure_set("its root cannot be entered");
 }
 
+/* Where the host's root is one that cannot be changed, of a kernel's first memory, all is kept as it was. */
 void guest_mounts_forget(const GuestPlan *plan) {
-        if (chdir("/") == 0)
-                umount2(plan->stage, MNT_DETACH);
+        const char *const empty[] = { "size", "4096", "mode", "555", NULL };
+        if (chdir("/") < 0)
+                return;
+        umount2(plan->stage, MNT_DETACH);
+        if (attach(make_tree("tmpfs", empty, MOUNT_ATTR_RDONLY), open_stage(plan)) && chdir(plan->stage) == 0 &&
+            syscall(SYS_pivot_root, ".", ".") == 0)
+                umount2(".", MNT_DETACH);
+        if (chdir("/") < 0)
+                return;
 }

@@ -19,7 +19,7 @@ typedef struct GuestTerminal {
 bool guest_mounts_make(const GuestPlan *plan, GuestTerminal *terminals);
 
 /* For the container's first process: mounts the rest, and makes that the root. */
-bool guest_mounts_enter(const GuestPlan *plan);
+bool guest_mounts_enter(void);
 
-/* For us: lets go of all of it. */
+/* For us: lets go of all of it, and of all that the host has mounted: an empty folder is our root. */
 void guest_mounts_forget(const GuestPlan *plan);

@@ -26,6 +26,7 @@
 #include "lxc/guest/guest-init.h"
 #include "lxc/guest/guest-mounts.h"
 #include "lxc/guest/guest-plan.h"
+#include "lxc/guest/guest-self.h"
 
 /* The longest message, either way. */
 #define MESSAGE_BYTES_MAX 640
@@ -37,6 +38,7 @@ typedef struct Guest {
         GuestPlan plan;
         GuestInit init;
         GuestConsole *consoles;
+        unsigned long long start_time; /* of its first process */
         int signals, driver;
         char state[MESSAGE_BYTES_MAX]; /* what a driver that connects is told */
         bool has_ended, is_told;
@@ -160,7 +162,9 @@ static bool start(Guest *guest) {
                 guest->consoles[i].client = -1;
         }
         bool done = guest_init_start(&guest->plan, &guest->init);
-        guest_mounts_forget(&guest->plan);
+        if (done)
+                guest->start_time = read_start_time(guest->init.pid);
+        guest_self_retire(&guest->plan);
         for (size_t i = 0; i < guest->plan.n_members; i++)
                 close(guest->plan.members[i]);
         for (size_t i = 0; i < guest->plan.n_mounts; i++)
@@ -207,6 +211,7 @@ static void loop(Guest *guest) {
 int main(int argc, char *argv[]) {
         static Guest guest = { .driver = -1 };
         sigset_t signals;
+        guest_self_protect(argv);
         prctl(PR_SET_DUMPABLE, 0);
         if (argc != 2 || !guest_plan_read(atoi(argv[1]), &guest.plan)) {
                 fputs("virtbus-lxc-guest: it is started by virtbus-lxc alone, see virtbus-lxc(8)\n", stderr);
@@ -217,7 +222,7 @@ int main(int argc, char *argv[]) {
                 return EXIT_FAILURE;
         bool started = start(&guest);
         if (started)
-                snprintf(guest.state, sizeof guest.state, "ready %d %llu", guest.init.pid, read_start_time(guest.init.pid));
+                snprintf(guest.state, sizeof guest.state, "ready %d %llu", guest.init.pid, guest.start_time);
         else
                 snprintf(guest.state, sizeof guest.state, "failed %s", guest_failure);
         guest.has_ended = !started;
@@ -226,5 +231,5 @@ int main(int argc, char *argv[]) {
         sigprocmask(SIG_BLOCK, &signals, NULL);
         guest.signals = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
         loop(&guest);
-        return EXIT_SUCCESS;
+        _exit(EXIT_SUCCESS); /* all that it has is the kernel's to free, and no file is there any more to look anything up in */
 }
