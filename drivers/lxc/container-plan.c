@@ -106,6 +106,19 @@ static bool check_rights(const xmlNode *root, GError **error) {
         return true;
 }
 
+/* Whoever is the host's root in some namespace of users writes to its kernel's settings. */
+static bool check_users(const xmlNode *root, GError **error) {
+        for (const xmlNode *range = xml_child(xml_child(root, "idmap"), NULL); range; range = xml_next(range, NULL)) {
+                uint64_t target = 0;
+                if (xml_number_attribute(range, "target", 0, UINT32_MAX, &target, NULL) && target == 0)
+                        return xml_fail(error, VIRTBUS_ERROR_UNSUPPORTED, range,
+                                        "its target='0' is the host's root, which would reach the host: give it numbers that "
+                                        "nobody "
+                                        "there has, from 100000 for example, or leave the <idmap> out");
+        }
+        return true;
+}
+
 /* What cannot be done yet */
 
 static bool not_yet(GError **error, const xmlNode *element, const char *what) {
@@ -143,7 +156,7 @@ bool container_plan_check(const xmlNode *root, GError **error) {
         const xmlNode *partition = xml_find(root, "resource/partition"), *vcpu = xml_child(root, "vcpu");
         g_autofree char *where = partition ? xml_text(partition) : NULL, *cpus = xml_attribute(vcpu, "cpuset");
         unsigned n_consoles = 0;
-        if (!check_rights(root, error) || !check_filesystems(root, error))
+        if (!check_rights(root, error) || !check_users(root, error) || !check_filesystems(root, error))
                 return false;
         if (where && strcmp(where, PARTITION) != 0)
                 return not_yet(error, partition, "a partition of its own");

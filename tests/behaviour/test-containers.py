@@ -274,6 +274,8 @@ def what_is_wrong_is_named():
     for xml, error, *parts in (
             (document("a", features="<capabilities policy='allow'/>"), "Unsupported", "<idmap>"),
             (document("a", features="<capabilities><sys_admin state='on'/></capabilities>"), "Unsupported", "sys_admin", "<idmap>"),
+            (document("a", more=IDMAP.replace(f"<uid start='0' target='{OUTSIDE}'", "<uid start='0' target='0'")), "Unsupported", "<uid>", "the host's root"),
+            (document("a", more=IDMAP.replace(f"<gid start='0' target='{OUTSIDE}'", "<gid start='0' target='0'")), "Unsupported", "<gid>", "the host's root"),
             (document("a").replace("<privnet/>", ""), "Unsupported", "<privnet/>"),
             (document("a").replace("<target dir='/'/>", "<target dir='/x'/>"), "Unsupported", "<target dir='/'/>"),
             (document("a", devices="<interface type='bridge'><source bridge='br0'/></interface>"), "Unsupported", "cannot yet", "network card"),
