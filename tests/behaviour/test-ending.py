@@ -227,7 +227,7 @@ def made(name, work):
         answers = snapshot(domain)
         bus.wait(lambda: answers, "the snapshot")
     if emulator:
-        slow(name.replace(" ", "-"), silent=["query-chardev", "query-status"])
+        slow(name.replace(" ", "-"), silent=["query-chardev", "query-status", "cont"], untold=["MIGRATION"])
     return domain
 
 
