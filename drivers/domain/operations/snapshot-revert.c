@@ -157,7 +157,8 @@ static void go_on(SnapshotRevert *self) {
         if (self->turn)
                 turn_end(g_steal_pointer(&self->turn));
         if (self->is_in_place && !domain_is_up(domain))
-                domain_fail(domain, &ended, VIRTBUS_ERROR_CANCELLED, "it has ended since it went back to snapshot '%s'", self->name);
+                domain_fail(domain, &ended, VIRTBUS_ERROR_CANCELLED, "it has ended since it went back to snapshot '%s'",
+                            self->name);
         else if (starts) {
                 StartOptions options = { .paused = !self->runs, .boots = true };
                 if (self->live)
