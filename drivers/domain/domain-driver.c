@@ -410,13 +410,20 @@ static bool is_busy(const void *self) {
         return false;
 }
 
+/* Who waits for a connection's first time is told that it is not opened: then a successor does not open it either. */
 static void cancel(void *self) {
+        DomainDriver *driver = self;
         GHashTableIter iterator;
-        void *connection;
+        void *value;
         g_autoptr(GError) error = NULL;
-        g_hash_table_iter_init(&iterator, ((DomainDriver *) self)->connections);
-        while (g_hash_table_iter_next(&iterator, NULL, &connection)) {
-                ((Connection *) connection)->idle = NULL;
+        g_hash_table_iter_init(&iterator, driver->connections);
+        while (g_hash_table_iter_next(&iterator, NULL, &value)) {
+                Connection *connection = value;
+                connection->idle = NULL;
+                if (connection->first_cut && !connection->was_connected) {
+                        remove_note(driver, connection->name);
+                        forget_credentials(driver, connection->name);
+                }
                 connection_cancel(connection, "the driver is ending");
         }
         virtbus_error_set(&error, VIRTBUS_ERROR_CANCELLED, "the driver is ending");
