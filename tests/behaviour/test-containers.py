@@ -209,7 +209,8 @@ def a_driver_that_ends_at_any_instant_leaves_nothing():
     patiently(do, domain, "Start")
     for step in range(4):
         cut_off(step, "Destroy")
-        if step % 2 and patiently(state, domain) == "running":
+        bus.wait(lambda: patiently(state, domain) in ("running", "shutoff"), "a state")
+        if patiently(state, domain) == "running":
             patiently(do, domain, "Destroy")  # nothing had been done
         bus.wait(lambda: patiently(state, domain) == "shutoff", "its end")
         bus.wait(lambda: not guests() and not groups(domain), "nothing to be left")
