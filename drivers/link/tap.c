@@ -42,10 +42,13 @@ void tap_close(const int *fds, unsigned n) {
 }
 
 bool tap_open_queues(const char *path, const char *name, int *fds, unsigned n, char **actual) {
-        struct ifreq request = { .ifr_flags = (short) (IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | (n > 1 ? IFF_MULTI_QUEUE : 0)) };
+        const int flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | (n > 1 ? IFF_MULTI_QUEUE : 0);
+        struct ifreq request = { 0 };
         g_strlcpy(request.ifr_name, name, sizeof request.ifr_name);
         for (unsigned i = 0; i < n; i++) {
                 g_autofd int fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+                /* The first one makes the interface: a queue of another's, which is there already, would have its packets. */
+                request.ifr_flags = (short) (i == 0 && *name ? flags | IFF_TUN_EXCL : flags);
                 if (fd < 0 || ioctl(fd, TUNSETIFF, &request) < 0) {
                         int failure = errno;
                         tap_close(fds, i);
@@ -127,7 +130,11 @@ static bool set_up(const char *name, const TapSetup *setup, int *index, GError *
 bool tap_open(const TapSetup *setup, int *fds, unsigned n, char **actual, int *index, GError **error) {
         g_autofree char *name = NULL;
         if (!tap_open_queues("/dev/net/tun", setup->name[0] ? setup->name : TAP_PREFIX "%d", fds, n, &name))
-                return virtbus_error_set_errno(error, errno, "a tap interface cannot be made");
+                return errno == EBUSY && setup->name[0]
+                                       ? virtbus_error_set(error, VIRTBUS_ERROR_ALREADY_EXISTS,
+                                                           "interface '%s' is there already: choose another name, or none",
+                                                           setup->name)
+                                       : virtbus_error_set_errno(error, errno, "a tap interface cannot be made");
         if (!set_up(name, setup, index, error)) {
                 tap_close(fds, n);
                 return false;

@@ -23,13 +23,15 @@ typedef struct TapSetup {
         bool isolated;      /* from other isolated ones of its bridge */
 } TapSetup;
 
-/* Makes a tap interface, with the address that the guest's card has but for its first byte, so that a bridge never takes it for
- * its own; puts it into its bridge, and up when all of that is done. It goes away with its N descriptors, one for each queue,
- * which come into FDS. *ACTUAL is its name, to be freed, *INDEX (or NULL) its number. On failure nothing is left. */
+/* Makes a tap interface, never one that is there (AlreadyExists), with the address that the guest's card has but for its first
+ * byte, so that a bridge never takes it for its own; puts it into its bridge, and up when all of that is done. It goes away with
+ * its N descriptors, one for each queue, which come into FDS. *ACTUAL is its name, to be freed, *INDEX (or NULL) its number. On
+ * failure nothing is left. */
 bool tap_open(const TapSetup *setup, int *fds, unsigned n, char **actual, int *index, GError **error);
 
-/* Opens the N queues at PATH of the interface NAME ("%d": the kernel completes it), which comes into *ACTUAL, to be freed, where
- * that is not NULL; false with errno, and none is open. */
+/* Opens N queues at PATH: of the interface NAME, which is made ("%d": the kernel completes it), or, where NAME is "", of the one
+ * that PATH is the device of. Its name comes into *ACTUAL, to be freed, where that is not NULL. False with errno (EBUSY: there is
+ * one of that name), and none is open. */
 bool tap_open_queues(const char *path, const char *name, int *fds, unsigned n, char **actual);
 void tap_close(const int *fds, unsigned n);
 

@@ -73,7 +73,7 @@ def a_port_is_an_interface_in_the_bridge_as_long_as_its_descriptors():
     assert other["interface"] == "b-tap" and len(queues) == 4 and link["mtu"] == 1300 and link["linkinfo"]["info_slave_data"]["isolated"], link
     for error, mac, options, part in (("InvalidArgument", "card", {}, "'card'"), ("InvalidArgument", CARD.format(3), {"interface": "a/b"}, "'a/b'"),
                                       ("InvalidArgument", CARD.format(3), {"queues": 65}, "65"), ("InvalidArgument", CARD.format(3), {"speed": 1}, "speed"),
-                                      ("HypervisorFailed", CARD.format(3), {"interface": "b-one"}, "tap")):
+                                      ("AlreadyExists", CARD.format(3), {"interface": "b-one"}, "'b-one'")):
         contains(expect(error, add_port, network, mac, **options), part)
     assert len(ports()) == 2
     close(*files)
@@ -85,6 +85,26 @@ def a_port_is_an_interface_in_the_bridge_as_long_as_its_descriptors():
     close(queues[0])
     undefine(network)
     assert left() == [], left()
+
+
+def no_port_is_a_queue_of_an_interface_that_is_there():
+    need_taps()
+    network = define(document("one", "", blocks(1)))
+    call(network, "Start")
+    port, files = add_port(network, CARD.format(1), interface="b-tap", queues=2)
+    shell("ip tuntap add b-kept mode tap multi_queue; ip tuntap add b-single mode tap")
+
+    def seen():
+        return {name: [link.get(key) for key in ("address", "mtu", "master", "ifalias")] + [link.get("linkinfo", {}).get("info_data", {}).get("numqueues")]
+                for name, link in links().items()}
+    before = seen()
+    for name, queues in (("b-tap", 2), ("b-tap", 1), ("b-kept", 2), ("b-single", 1)):
+        contains(expect("AlreadyExists", add_port, network, CARD.format(2), interface=name, queues=queues), f"'{name}'")
+    assert seen() == before and list(ports()) == [port["path"]], (before, seen())
+    shell("ip link delete b-kept; ip link delete b-single")
+    close(*files)
+    gone(port["path"])
+    undefine(network)
 
 
 def ports_outlive_their_networks_run_and_the_driver():
@@ -521,7 +541,8 @@ shell("ip link set lo up; sysctl -q net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.rate
 run([a_network_has_its_bridge_rules_and_dnsmasq_while_it_is_active, what_is_in_the_way_is_said_and_nothing_is_left,
      a_transient_network_is_gone_when_it_stops, another_definition_is_that_of_the_next_start, a_bridge_of_the_hosts_is_used_and_left_as_it_is,
      packets_pass_as_the_mode_says, a_killed_driver_finds_its_networks_again, a_driver_that_is_killed_at_any_instant_leaves_all_or_nothing,
-     a_port_is_an_interface_in_the_bridge_as_long_as_its_descriptors, ports_outlive_their_networks_run_and_the_driver, a_bridge_that_is_deleted_is_told,
+     a_port_is_an_interface_in_the_bridge_as_long_as_its_descriptors, no_port_is_a_queue_of_an_interface_that_is_there,
+     ports_outlive_their_networks_run_and_the_driver, a_bridge_that_is_deleted_is_told,
      who_may_not_attach_is_refused,
      a_guests_cards_are_ports_of_its_network, whoever_is_killed_during_a_start_a_guest_has_its_port_or_there_is_none,
      polkit_decides_which_domain_whoever_starts_it_may_attach,
