@@ -41,14 +41,14 @@ void tap_close(const int *fds, unsigned n) {
                 close(fds[i]);
 }
 
-bool tap_open_queues(const char *path, const char *name, int *fds, unsigned n, char **actual) {
+bool tap_open_queues(const char *path, const char *name, bool is_new, int *fds, unsigned n, char **actual) {
         const int flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | (n > 1 ? IFF_MULTI_QUEUE : 0);
         struct ifreq request = { 0 };
         g_strlcpy(request.ifr_name, name, sizeof request.ifr_name);
         for (unsigned i = 0; i < n; i++) {
                 g_autofd int fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
                 /* The first one makes the interface: a queue of another's, which is there already, would have its packets. */
-                request.ifr_flags = (short) (i == 0 && *name ? flags | IFF_TUN_EXCL : flags);
+                request.ifr_flags = (short) (i == 0 && is_new ? flags | IFF_TUN_EXCL : flags);
                 if (fd < 0 || ioctl(fd, TUNSETIFF, &request) < 0) {
                         int failure = errno;
                         tap_close(fds, i);
@@ -129,7 +129,7 @@ static bool set_up(const char *name, const TapSetup *setup, int *index, GError *
 
 bool tap_open(const TapSetup *setup, int *fds, unsigned n, char **actual, int *index, GError **error) {
         g_autofree char *name = NULL;
-        if (!tap_open_queues("/dev/net/tun", setup->name[0] ? setup->name : TAP_PREFIX "%d", fds, n, &name))
+        if (!tap_open_queues("/dev/net/tun", setup->name[0] ? setup->name : TAP_PREFIX "%d", !setup->may_be_there, fds, n, &name))
                 return errno == EBUSY && setup->name[0]
                                        ? virtbus_error_set(error, VIRTBUS_ERROR_ALREADY_EXISTS,
                                                            "interface '%s' is there already: choose another name, or none",

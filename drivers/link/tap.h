@@ -21,18 +21,19 @@ typedef struct TapSetup {
         unsigned mtu;       /* 0: the kernel's own */
         bool is_down;       /* it is left so: tap_raise */
         bool isolated;      /* from other isolated ones of its bridge */
+        bool may_be_there;  /* an administrator has made it, and says so: then it is taken */
 } TapSetup;
 
-/* Makes a tap interface, never one that is there (AlreadyExists), with the address that the guest's card has but for its first
- * byte, so that a bridge never takes it for its own; puts it into its bridge, and up when all of that is done. It goes away with
- * its N descriptors, one for each queue, which come into FDS. *ACTUAL is its name, to be freed, *INDEX (or NULL) its number. On
- * failure nothing is left. */
+/* Makes a tap interface, never one that is there (AlreadyExists) unless that is wanted, with the address that the guest's card
+ * has but for its first byte, so that a bridge never takes it for its own; puts it into its bridge, and up when all of that is
+ * done. It goes away with its N descriptors, one for each queue, which come into FDS. *ACTUAL is its name, to be freed, *INDEX
+ * (or NULL) its number. On failure nothing is left. */
 bool tap_open(const TapSetup *setup, int *fds, unsigned n, char **actual, int *index, GError **error);
 
-/* Opens N queues at PATH: of the interface NAME, which is made ("%d": the kernel completes it), or, where NAME is "", of the one
- * that PATH is the device of. Its name comes into *ACTUAL, to be freed, where that is not NULL. False with errno (EBUSY: there is
- * one of that name), and none is open. */
-bool tap_open_queues(const char *path, const char *name, int *fds, unsigned n, char **actual);
+/* Opens N queues at PATH: of the interface NAME, which is made ("%d": the kernel completes it; IS_NEW: it must be), or, where
+ * NAME is "", of the one that PATH is the device of. Its name comes into *ACTUAL, to be freed, where that is not NULL. False
+ * with errno (EBUSY: there is one of that name), and none is open. */
+bool tap_open_queues(const char *path, const char *name, bool is_new, int *fds, unsigned n, char **actual);
 void tap_close(const int *fds, unsigned n);
 
 /* Whether the interface of that number is there, with that name and alias. */

@@ -134,7 +134,13 @@ static void add_tap(Builder *builder, xmlNode *element, const DeviceDefinition *
                 pass_queues(builder, backend, "fd", fds, n);
                 return;
         }
-        const TapSetup setup = { .name = tap_name(part), .mac = part->mac, .bridge = bridge, .mtu = mtu, .isolated = isolated };
+        const TapSetup setup = { .name = tap_name(part),
+                                 .mac = part->mac,
+                                 .bridge = bridge,
+                                 .mtu = mtu,
+                                 .isolated = isolated,
+                                 .may_be_there = strcmp(part->type, "ethernet") == 0 &&
+                                                 xml_attribute_is(xml_child(element, "target"), "managed", "no") };
         if (!tap_open(&setup, fds, n, &name, NULL, &builder->error))
                 return;
         set_up_host_side(builder, element, part, name);

@@ -31,7 +31,7 @@ void network_remove_direct(const char *name) {
 /* The character device of a macvtap, which the kernel makes in /dev with it. */
 static bool open_direct(Link *link, int *fds, unsigned n, GError **error) {
         g_autofree char *path = g_strdup_printf("/dev/tap%d", rtnl_link_get_ifindex(link));
-        return tap_open_queues(path, "", fds, n, NULL) ||
+        return tap_open_queues(path, "", false, fds, n, NULL) ||
                virtbus_error_set_errno(error, errno, "%s, the device of a macvtap interface, cannot be used", path);
 }
 
