@@ -4,24 +4,18 @@
 /* A checkpoint's document: <domaincheckpoint>, as libvirt has it. Definitions do not change once they are somebody's. */
 
 #include "domain/definition.h"
+#include "domain/tree-disk.h"
 #include "domain/tree-item.h"
 
-/* How many disks one may name; it has at most as many as a domain has devices. */
-#define CHECKPOINT_DISKS_MAX DEVICES_MAX
-
 typedef struct CheckpointDisk {
-        char *name; /* the disk's target */
+        char *name; /* the disk's target: it is a TreeDisk */
         bool is_said, is_in;
         char *bitmap; /* in the image, that says what was written since; NULL: to be chosen, or it is not in it */
 } CheckpointDisk;
 
 typedef struct CheckpointDefinition {
         TREE_ITEM;
-        char *description; /* or NULL */
-        int64_t created;   /* in seconds since 1970; -1: it does not say */
-        GPtrArray *disks;  /* CheckpointDisk */
-        char *uuid;        /* of its domain, where it says */
-        char *domain;      /* document: what it was; or NULL */
+        GPtrArray *disks; /* CheckpointDisk */
 } CheckpointDefinition;
 
 CheckpointDefinition *checkpoint_definition_ref(CheckpointDefinition *definition);

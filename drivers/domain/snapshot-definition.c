@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "domain/snapshot-definition.h"
 
-#include <inttypes.h>
 #include <string.h>
 
-#include "domain/device-elements.h"
 #include "options.h"
-
-#define DESCRIPTION_BYTES_MAX 65536
 
 static const char *const place_names[SNAPSHOT_N_PLACES] = {
         [SNAPSHOT_UNSAID] = "",           [SNAPSHOT_NO] = "no",         [SNAPSHOT_INTERNAL] = "internal",
@@ -18,7 +14,8 @@ const char *snapshot_place_name(SnapshotPlace place) {
         return place_names[place];
 }
 
-static void disk_free(SnapshotDisk *disk) {
+static void disk_free(void *data) {
+        SnapshotDisk *disk = data;
         g_free(disk->name);
         g_free(disk->type);
         g_free(disk->path);
@@ -27,11 +24,10 @@ static void disk_free(SnapshotDisk *disk) {
         g_free(disk);
 }
 
-SnapshotDefinition *snapshot_definition_new(void) {
+static SnapshotDefinition *definition_new(void) {
         SnapshotDefinition *definition = g_new0(SnapshotDefinition, 1);
-        definition->n_references = 1;
-        definition->created = -1;
-        definition->disks = g_ptr_array_new_with_free_func((GDestroyNotify) disk_free);
+        tree_item_init(&definition->item);
+        definition->disks = g_ptr_array_new_with_free_func(disk_free);
         return definition;
 }
 
@@ -43,21 +39,16 @@ SnapshotDefinition *snapshot_definition_ref(SnapshotDefinition *definition) {
 void snapshot_definition_unref(SnapshotDefinition *definition) {
         if (--definition->n_references > 0)
                 return;
-        char *strings[] = { definition->name,        definition->description, definition->state,  definition->parent,
-                            definition->memory_file, definition->uuid,        definition->domain, definition->inactive };
-        for (size_t i = 0; i < G_N_ELEMENTS(strings); i++)
-                g_free(strings[i]);
+        tree_item_clear(&definition->item);
+        g_free(definition->state);
+        g_free(definition->memory_file);
+        g_free(definition->inactive);
         g_ptr_array_unref(definition->disks);
         g_free(definition);
 }
 
 SnapshotDisk *snapshot_definition_find(const SnapshotDefinition *definition, const char *target) {
-        for (guint i = 0; i < definition->disks->len; i++) {
-                SnapshotDisk *disk = definition->disks->pdata[i];
-                if (strcmp(disk->name, target) == 0)
-                        return disk;
-        }
-        return NULL;
+        return tree_disk_find(definition->disks, target);
 }
 
 /* Reading */
@@ -74,14 +65,6 @@ static bool read_place(const xmlNode *element, SnapshotPlace last, SnapshotPlace
                 }
         return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element, "snapshot is '%.32s'; it must be no, internal%s external%s",
                         word, last == SNAPSHOT_MANUAL ? "," : " or", last == SNAPSHOT_MANUAL ? " or manual" : "");
-}
-
-/* Text as it is, white space and all. */
-static char *content(const xmlNode *element) {
-        xmlChar *text = element ? xmlNodeGetContent(element) : NULL;
-        char *copy = g_strdup((const char *) text);
-        xmlFree(text);
-        return copy;
 }
 
 static bool read_memory(SnapshotDefinition *definition, const xmlNode *element, GError **error) {
@@ -128,16 +111,10 @@ static bool read_source(SnapshotDisk *disk, const xmlNode *element, GError **err
                xml_fail(error, VIRTBUS_ERROR_INVALID_XML, driver, "type is '%.32s', which is no format of images", disk->format);
 }
 
-static bool read_disk(SnapshotDefinition *definition, xmlNode *element, GError **error) {
-        g_autofree char *name = xml_attribute(element, "name");
-        if (!name || !*name)
-                return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element, "name is missing: the disk's target, or its image");
-        if (snapshot_definition_find(definition, name))
-                return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element, "disk '%.64s' is named twice", name);
-        if (definition->disks->len >= SNAPSHOT_DISKS_MAX)
-                return xml_fail(error, VIRTBUS_ERROR_LIMIT_EXCEEDED, element, "there are more than %d disks", SNAPSHOT_DISKS_MAX);
+static bool read_disk(void *data, xmlNode *element, char *name, GError **error) {
+        const SnapshotDefinition *definition = data;
         SnapshotDisk *disk = g_new0(SnapshotDisk, 1);
-        disk->name = g_steal_pointer(&name);
+        disk->name = name;
         g_ptr_array_add(definition->disks, disk);
         if (!read_place(element, SNAPSHOT_MANUAL, &disk->place, error) || !read_source(disk, element, error))
                 return false;
@@ -146,60 +123,15 @@ static bool read_disk(SnapshotDefinition *definition, xmlNode *element, GError *
         return true;
 }
 
-static bool read_disks(SnapshotDefinition *definition, const xmlNode *disks, GError **error) {
-        for (xmlNode *element = xml_child(disks, NULL); element; element = xml_next(element, NULL)) {
-                if (!xml_is(element, "disk"))
-                        return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element, "<disks> has no such element: it has <disk>");
-                if (!read_disk(definition, element, error))
-                        return false;
-        }
-        return true;
-}
-
-/* A domain's document in it, as text. One that has only a UUID says whose it is, and not what that was: *UUID. */
-static char *read_domain(const xmlNode *root, const char *name, char **uuid) {
-        xmlNode *element = xml_child(root, name);
-        g_autofree char *text = xml_text(xml_child(element, "uuid"));
-        if (text && uuid && !*uuid)
-                *uuid = uuid_normalize(text);
-        if (!element || !xmlHasProp(element, (const xmlChar *) "type"))
-                return NULL;
-        g_autoptr(xmlDoc) document = xmlNewDoc((const xmlChar *) "1.0");
-        xmlNode *copy = xmlDocCopyNode(element, document, 1);
-        xmlNodeSetName(copy, (const xmlChar *) "domain");
-        xmlDocSetRootElement(document, copy);
-        return xml_document_text(document);
-}
-
-static bool check_elements(const xmlNode *root, GError **error) {
-        static const char *const known[] = { "name",   "description", "state",  "creationTime",   "parent",
-                                             "memory", "disks",       "domain", "inactiveDomain", "cookie",
-                                             "active", "revertDisks", NULL };
-        for (const xmlNode *element = xml_child(root, NULL); element; element = xml_next(element, NULL)) {
-                if (!g_strv_contains(known, (const char *) element->name))
-                        return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element, "a snapshot has no such element");
-                if (xml_next(element, (const char *) element->name))
-                        return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element, "it is there twice");
-        }
-        return true;
-}
-
 static bool read_state(SnapshotDefinition *definition, const xmlNode *root, GError **error) {
         static const char *const states[] = { "nostate", "running", "blocked",     "paused",        "shutdown",
                                               "shutoff", "crashed", "pmsuspended", "disk-snapshot", NULL };
-        const xmlNode *state = xml_child(root, "state"), *created = xml_child(root, "creationTime");
-        g_autofree char *seconds = xml_text(created);
-        uint64_t number = 0;
+        const xmlNode *state = xml_child(root, "state");
         definition->state = xml_text(state);
         if (!definition->state)
                 return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, root, "<state> is missing: what the domain did then");
         if (!g_strv_contains(states, definition->state))
                 return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, state, "'%.32s' is no state of a domain", definition->state);
-        if (!seconds)
-                return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, root, "<creationTime> is missing: in seconds since 1970");
-        if (!xml_number(created, "it", seconds, 0, INT64_MAX / G_USEC_PER_SEC, &number, error))
-                return false;
-        definition->created = (int64_t) number;
         bool has_memory = definition->memory == SNAPSHOT_INTERNAL || definition->memory == SNAPSHOT_EXTERNAL;
         bool was_off = strcmp(definition->state, "shutoff") == 0 || strcmp(definition->state, "disk-snapshot") == 0;
         return !has_memory || !was_off ||
@@ -207,32 +139,20 @@ static bool read_state(SnapshotDefinition *definition, const xmlNode *root, GErr
 }
 
 static SnapshotDefinition *read_root(const xmlNode *root, bool known, GError **error) {
-        g_autoptr(SnapshotDefinition) definition = snapshot_definition_new();
-        const xmlNode *description = xml_child(root, "description"), *memory = xml_child(root, "memory"),
-                      *disks = xml_child(root, "disks");
-        if (!check_elements(root, error))
+        static const char *const elements[] = { "name",   "description", "state",  "creationTime",   "parent",
+                                                "memory", "disks",       "domain", "inactiveDomain", "cookie",
+                                                "active", "revertDisks", NULL };
+        g_autoptr(SnapshotDefinition) definition = definition_new();
+        const xmlNode *memory = xml_child(root, "memory");
+        if (!tree_item_check_elements(root, elements, "snapshot", error) ||
+            !tree_item_read(&definition->item, root, "snapshot", known, error) ||
+            (memory && !read_memory(definition, memory, error)) ||
+            !tree_disks_read(definition->disks, xml_child(root, "disks"), read_disk, definition, error))
                 return NULL;
-        definition->name = content(xml_child(root, "name"));
-        if (definition->name && !tree_name_check(definition->name, "snapshot", error))
-                return NULL;
-        if (known && !definition->name) {
-                xml_fail(error, VIRTBUS_ERROR_INVALID_XML, root, "<name> is missing");
-                return NULL;
-        }
-        definition->description = content(description);
-        if (definition->description && strlen(definition->description) > DESCRIPTION_BYTES_MAX) {
-                xml_fail(error, VIRTBUS_ERROR_LIMIT_EXCEEDED, description, "it has more than %d bytes", DESCRIPTION_BYTES_MAX);
-                return NULL;
-        }
-        if ((memory && !read_memory(definition, memory, error)) || (disks && !read_disks(definition, disks, error)))
-                return NULL;
-        definition->domain = read_domain(root, "domain", &definition->uuid);
+        definition->domain = tree_item_read_domain(root, "domain", &definition->uuid);
         if (!known)
                 return g_steal_pointer(&definition);
-        definition->inactive = read_domain(root, "inactiveDomain", NULL);
-        definition->parent = content(xml_find(root, "parent/name"));
-        if (definition->parent && !tree_name_check(definition->parent, "snapshot", error))
-                return NULL;
+        definition->inactive = tree_item_read_domain(root, "inactiveDomain", NULL);
         return read_state(definition, root, error) ? g_steal_pointer(&definition) : NULL;
 }
 
@@ -264,13 +184,6 @@ bool snapshot_definition_has(const SnapshotDefinition *definition, SnapshotPlace
 
 /* Writing */
 
-static void add_text(xmlNode *root, const char *name, const char *text) {
-        if (text) {
-                xmlNode *element = xml_add(root, name, NULL);
-                xmlNodeAddContent(element, (const xmlChar *) text);
-        }
-}
-
 static void add_disk(xmlNode *disks, const SnapshotDisk *disk) {
         xmlNode *element = xml_add(disks, "disk", NULL);
         xml_set_attribute(element, "name", disk->name);
@@ -293,30 +206,14 @@ static void add_disk(xmlNode *disks, const SnapshotDisk *disk) {
         }
 }
 
-static void add_domain(xmlNode *root, const char *name, const char *text, bool secrets) {
-        g_autoptr(xmlDoc) document = text ? xml_parse_own(text, "domain", NULL) : NULL;
-        if (!document)
-                return;
-        if (!secrets)
-                definition_remove_secrets(xmlDocGetRootElement(document));
-        xmlNode *copy = xmlDocCopyNode(xmlDocGetRootElement(document), root->doc, 1);
-        xmlNodeSetName(copy, (const xmlChar *) name);
-        xmlAddChild(root, copy);
-}
-
 char *snapshot_definition_text(const SnapshotDefinition *definition, bool secrets) {
         g_autoptr(xmlDoc) document = xmlNewDoc((const xmlChar *) "1.0");
         xmlNode *root = xmlNewDocNode(document, NULL, (const xmlChar *) "domainsnapshot", NULL);
         xmlDocSetRootElement(document, root);
-        add_text(root, "name", definition->name);
-        add_text(root, "description", definition->description);
-        add_text(root, "state", definition->state);
-        if (definition->parent)
-                add_text(xml_add(root, "parent", NULL), "name", definition->parent);
-        if (definition->created >= 0) {
-                g_autofree char *created = g_strdup_printf("%" PRId64, definition->created);
-                xml_add(root, "creationTime", created);
-        }
+        tree_item_write_text(root, "name", definition->name);
+        tree_item_write_text(root, "description", definition->description);
+        tree_item_write_text(root, "state", definition->state);
+        tree_item_write_origin(&definition->item, root);
         if (definition->memory != SNAPSHOT_UNSAID) {
                 xmlNode *memory = xml_add(root, "memory", NULL);
                 xml_set_attribute(memory, "snapshot", place_names[definition->memory]);
@@ -328,10 +225,9 @@ char *snapshot_definition_text(const SnapshotDefinition *definition, bool secret
                 for (guint i = 0; i < definition->disks->len; i++)
                         add_disk(disks, definition->disks->pdata[i]);
         }
-        add_domain(root, "domain", definition->domain, secrets);
-        if (!definition->domain && definition->uuid)
-                xml_add(xml_add(root, "domain", NULL), "uuid", definition->uuid);
-        add_domain(root, "inactiveDomain", definition->inactive, secrets);
+        tree_item_write_domain(root, "domain", definition->domain, secrets);
+        tree_item_write_whose(&definition->item, root);
+        tree_item_write_domain(root, "inactiveDomain", definition->inactive, secrets);
         return xml_document_text(document);
 }
 
@@ -353,58 +249,50 @@ static char *overlay_path(const char *image, const char *name) {
         return g_strdup_printf("%s.%s", stem, name);
 }
 
-static bool fail(GError **error, const SnapshotDisk *disk, VirtbusError code, const char *why) {
-        return virtbus_error_set(error, code, "disk '%s' %s", disk->name, why);
-}
+typedef struct Completing {
+        const SnapshotDefinition *definition;
+        const Definition *domain;
+        xmlDoc *document;        /* the domain's */
+        SnapshotPlace otherwise; /* where nothing is said */
+} Completing;
 
-static bool is_disk(const SnapshotDisk *disk, const DeviceDefinition *device) {
-        return device->device_class == DEVICE_DISK &&
-               (strcmp(disk->name, device->target) == 0 || (device->source[0] && strcmp(disk->name, device->source) == 0));
-}
-
-static bool is_of_domain(const SnapshotDisk *disk, const Definition *domain) {
-        for (guint i = 0; i < domain->devices->len; i++)
-                if (is_disk(disk, domain->devices->pdata[i]))
-                        return true;
-        return false;
-}
-
-static SnapshotDisk *take_disk(GPtrArray *given, const DeviceDefinition *device) {
-        for (guint i = 0; i < given->len; i++) {
-                if (is_disk(given->pdata[i], device))
-                        return g_ptr_array_steal_index(given, i);
-        }
-        return g_new0(SnapshotDisk, 1);
-}
-
-static bool complete_disk(const SnapshotDefinition *definition, SnapshotDisk *disk, const DeviceDefinition *device,
-                          SnapshotPlace said, SnapshotPlace otherwise, GError **error) {
+static bool complete_disk(void *data, void *which, const DeviceDefinition *device, GError **error) {
+        const Completing *completing = data;
+        SnapshotDisk *disk = which;
+        SnapshotPlace said = place_in_domain(completing->domain, completing->document, device);
         bool is_empty = !device->source[0],
              is_plain = strcmp(device->source_type, "file") == 0 || strcmp(device->source_type, "block") == 0;
         if (disk->place == SNAPSHOT_UNSAID)
-                disk->place = is_empty || device->read_only ? SNAPSHOT_NO : said != SNAPSHOT_UNSAID ? said : otherwise;
+                disk->place = is_empty || device->read_only ? SNAPSHOT_NO
+                              : said != SNAPSHOT_UNSAID     ? said
+                                                            : completing->otherwise;
         if (disk->place == SNAPSHOT_NO || disk->place == SNAPSHOT_MANUAL)
                 return true;
         if (is_empty)
-                return fail(error, disk, VIRTBUS_ERROR_INVALID_ARGUMENT, "has no image: it cannot be in a snapshot");
+                return tree_disk_fail(disk, VIRTBUS_ERROR_INVALID_ARGUMENT, "has no image: it cannot be in a snapshot", error);
         if (!is_plain)
-                return fail(error, disk, VIRTBUS_ERROR_UNSUPPORTED,
-                            "is neither a file nor a block device: it cannot be in a snapshot; say snapshot='no'");
+                return tree_disk_fail(disk, VIRTBUS_ERROR_UNSUPPORTED,
+                                      "is neither a file nor a block device: it cannot be in a snapshot; say snapshot='no'",
+                                      error);
         if (disk->place == SNAPSHOT_INTERNAL)
                 return strcmp(device->format, "qcow2") == 0 ||
-                       fail(error, disk, VIRTBUS_ERROR_UNSUPPORTED,
-                            "is not qcow2, which alone can have snapshots in it: convert it, use an overlay (disk_only), or say "
-                            "snapshot='no'");
+                       tree_disk_fail(disk, VIRTBUS_ERROR_UNSUPPORTED,
+                                      "is not qcow2, which alone can have snapshots in it: convert it, use an overlay "
+                                      "(disk_only), or say "
+                                      "snapshot='no'",
+                                      error);
         if (disk->type && strcmp(disk->type, "network") == 0)
-                return fail(error, disk, VIRTBUS_ERROR_UNSUPPORTED, "cannot have an overlay that is reached over the network");
+                return tree_disk_fail(disk, VIRTBUS_ERROR_UNSUPPORTED, "cannot have an overlay that is reached over the network",
+                                      error);
         if (!disk->path && strcmp(device->source_type, "block") == 0)
-                return fail(error, disk, VIRTBUS_ERROR_INVALID_ARGUMENT, "is a block device: name the file of its overlay");
+                return tree_disk_fail(disk, VIRTBUS_ERROR_INVALID_ARGUMENT, "is a block device: name the file of its overlay",
+                                      error);
         if (!disk->path)
-                disk->path = overlay_path(device->source, definition->name);
+                disk->path = overlay_path(device->source, completing->definition->name);
         if (!disk->type)
                 disk->type = g_strdup("file");
         if (disk->format && strcmp(disk->format, "qcow2") != 0)
-                return fail(error, disk, VIRTBUS_ERROR_UNSUPPORTED, "gets an overlay, which must be qcow2");
+                return tree_disk_fail(disk, VIRTBUS_ERROR_UNSUPPORTED, "gets an overlay, which must be qcow2", error);
         if (!disk->format)
                 disk->format = g_strdup("qcow2");
         return true;
@@ -438,34 +326,15 @@ static bool check_whole(const SnapshotDefinition *definition, bool active, bool 
 
 bool snapshot_definition_complete(SnapshotDefinition *definition, const Definition *domain, bool active, bool disk_only,
                                   GError **error) {
-        g_autoptr(GPtrArray) given = g_steal_pointer(&definition->disks);
         g_autoptr(xmlDoc) document = definition_document(domain, NULL);
-        bool fine = true;
-        definition->disks = g_ptr_array_new_with_free_func((GDestroyNotify) disk_free);
-        for (guint i = 0; i < given->len; i++)
-                if (!is_of_domain(given->pdata[i], domain))
-                        return fail(error, given->pdata[i], VIRTBUS_ERROR_INVALID_ARGUMENT, "is not one of the domain's");
         if (disk_only && (definition->memory == SNAPSHOT_INTERNAL || definition->memory == SNAPSHOT_EXTERNAL))
                 return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
                                          "disk_only leaves the memory out, and the document does not");
         if (definition->memory == SNAPSHOT_UNSAID)
                 definition->memory = active && !disk_only ? SNAPSHOT_INTERNAL : SNAPSHOT_NO;
-        SnapshotPlace otherwise = active && definition->memory != SNAPSHOT_INTERNAL ? SNAPSHOT_EXTERNAL
-                                  : disk_only                                       ? SNAPSHOT_EXTERNAL
-                                                                                    : SNAPSHOT_INTERNAL;
-        for (guint i = 0; i < domain->devices->len; i++) {
-                const DeviceDefinition *device = domain->devices->pdata[i];
-                if (device->device_class != DEVICE_DISK)
-                        continue;
-                SnapshotDisk *disk = take_disk(given, device);
-                g_ptr_array_add(definition->disks, disk);
-                g_free(disk->name);
-                disk->name = g_strdup(device->target);
-                fine = fine &&
-                       complete_disk(definition, disk, device, place_in_domain(domain, document, device), otherwise, error);
-        }
-        if (fine && given->len > 0)
-                return fail(error, given->pdata[0], VIRTBUS_ERROR_INVALID_ARGUMENT,
-                            "is named twice, by its target and its image");
-        return fine && check_whole(definition, active, disk_only, error);
+        bool is_external = disk_only || (active && definition->memory != SNAPSHOT_INTERNAL);
+        Completing completing = { definition, domain, document, is_external ? SNAPSHOT_EXTERNAL : SNAPSHOT_INTERNAL };
+        return tree_disks_complete(&definition->disks, sizeof(SnapshotDisk), disk_free, domain, complete_disk, &completing,
+                                   error) &&
+               check_whole(definition, active, disk_only, error);
 }

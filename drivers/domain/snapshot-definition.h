@@ -4,10 +4,8 @@
 /* A snapshot's document: <domainsnapshot>, as libvirt has it. Definitions do not change once they are somebody's. */
 
 #include "domain/definition.h"
+#include "domain/tree-disk.h"
 #include "domain/tree-item.h"
-
-/* How many disks one may name; it has at most as many as a domain has devices. */
-#define SNAPSHOT_DISKS_MAX DEVICES_MAX
 
 /* Where something of a snapshot is. */
 typedef enum SnapshotPlace {
@@ -20,7 +18,7 @@ typedef enum SnapshotPlace {
 } SnapshotPlace;
 
 typedef struct SnapshotDisk {
-        char *name; /* the disk's target */
+        char *name; /* the disk's target: it is a TreeDisk */
         SnapshotPlace place;
         char *type;    /* of the overlay's source: "file", "block", "network"; NULL where nothing is said */
         char *path;    /* of the overlay; NULL */
@@ -30,19 +28,15 @@ typedef struct SnapshotDisk {
 
 typedef struct SnapshotDefinition {
         TREE_ITEM;
-        char *description; /* or NULL */
-        char *state;       /* or NULL */
-        int64_t created;   /* in seconds since 1970; -1: it does not say */
+        char *state; /* or NULL */
         SnapshotPlace memory;
         char *memory_file;
-        GPtrArray *disks;        /* SnapshotDisk */
-        char *uuid;              /* of its domain, where it says */
-        char *domain, *inactive; /* documents: what ran, or was defined; what was defined while it ran. Or NULL */
+        GPtrArray *disks; /* SnapshotDisk */
+        char *inactive;   /* document: what was defined while DOMAIN ran; or NULL */
 } SnapshotDefinition;
 
 const char *snapshot_place_name(SnapshotPlace place); /* "" for UNSAID */
 
-SnapshotDefinition *snapshot_definition_new(void);
 SnapshotDefinition *snapshot_definition_ref(SnapshotDefinition *definition);
 void snapshot_definition_unref(SnapshotDefinition *definition);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SnapshotDefinition, snapshot_definition_unref)
