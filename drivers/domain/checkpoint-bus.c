@@ -35,15 +35,11 @@ void checkpoint_bus_redefine(Call *call, Domain *domain, const char *xml, sd_bus
 
 static void bus_delete(Call *call, Checkpoint *self, sd_bus_message *options) {
         g_autoptr(GError) error = NULL;
-        CheckpointDeleteOptions asked = { 0 };
-        bool fine = options_read(options, &error, "children", 'b', &asked.children, "children_only", 'b', &asked.children_only,
-                                 "metadata_only", 'b', &asked.metadata_only, NULL);
-        if (fine && asked.children && asked.children_only)
-                virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_ARGUMENT, "children and children_only exclude each other");
-        if (error)
-                call_fail(call, error);
-        else
+        TreeDeleteOptions asked = { 0 };
+        if (tree_delete_read(options, &asked, &error))
                 domain_operate(self->domain, checkpoint_delete_new(call, self->definition->name, asked));
+        else
+                call_fail(call, error);
 }
 
 /* The document that GetXML and GetXMLWithSecrets answer; NULL with an error. */

@@ -27,6 +27,7 @@ const TreeKind checkpoint_tree = {
         .many = "checkpoints",
         .root = "virtbus-checkpoints",
         .max = CHECKPOINTS_MAX,
+        .no_such = VIRTBUS_ERROR_NO_SUCH_CHECKPOINT,
         .is_offered = is_offered,
         .parse_own = parse_own,
         .text = text_of,

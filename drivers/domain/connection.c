@@ -67,9 +67,10 @@ void connection_resume(Connection *connection) {
                 else if (domain->autostart && first_run)
                         domain_operate(domain, start_new(NULL, (StartOptions){}));
         }
-        snapshot_delete_all_pending(connection);
-        for (GList *link = domains; link; link = link->next)
+        for (GList *link = domains; link; link = link->next) {
+                snapshot_delete_pending(link->data);
                 checkpoint_delete_pending(link->data);
+        }
         g_list_foreach(domains, (GFunc) (void (*)(void)) domain_unref, NULL);
 }
 

@@ -23,6 +23,14 @@ static void drop_tree(Definition *definition) {
         g_clear_pointer(&definition->tree, xmlFreeDoc);
 }
 
+char *definition_machine_text(const Definition *definition) {
+        g_autoptr(xmlDoc) document = definition_document(definition, NULL);
+        if (!document)
+                return g_strdup(definition->xml);
+        disk_chain_forget(document);
+        return xml_document_text(document);
+}
+
 void definition_keep(Definition *definition, xmlDoc *document) {
         g_autoptr(xmlDoc) taken = document;
         if (definition->tree || strlen(definition->xml) > DEFINITION_TREE_BYTES_MAX)

@@ -52,6 +52,9 @@ Definition *definition_from_document(xmlDoc *document, GError **error);
  * much of it. */
 xmlDoc *definition_document(const Definition *definition, GError **error);
 
+/* The document of the machine, not of this run of it: who starts it again looks at its images. Text, to be freed. */
+char *definition_machine_text(const Definition *definition);
+
 /* Gives a definition the tree that it was made from, which is taken: it is not parsed again, then. Trees are many times as large
  * as their text, so that only those of the last DEFINITION_TREES_MAX definitions are kept, and none of a text of more than
  * DEFINITION_TREE_BYTES_MAX. A domain that is defined, and off, has none. */

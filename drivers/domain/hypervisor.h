@@ -125,14 +125,14 @@ typedef struct HypervisorSnapshots {
         /* Refuses one that it cannot make; or NULL. */
         bool (*check)(const Domain *domain, const SnapshotDefinition *definition, const SnapshotOptions *options, GError **error);
 
-        /* Makes what snapshot_create_definition says, of a guest that is up or a domain that is off: snapshot_made follows. */
+        /* Makes what snapshot_create_definition says, of a guest that is up or a domain that is off: tree_create_made follows. */
         void (*create)(Operation *operation);
 
         /* Loads that of snapshot_revert_definition into the guest that is up, or into the images of a domain that is off:
          * snapshot_loaded follows, or the end of the guest. */
         void (*load)(Operation *operation);
 
-        /* Takes one out of the images: snapshot_removed follows. */
+        /* Takes one out of the images: tree_delete_removed follows. */
         void (*remove)(Operation *operation, const SnapshotDefinition *definition);
 } HypervisorSnapshots;
 
@@ -142,10 +142,10 @@ typedef struct HypervisorCheckpoints {
          * checkpoint_prepared follows. */
         void (*prepare)(Operation *operation);
 
-        /* Makes it: checkpoint_made follows. */
+        /* Makes it: tree_create_made follows. */
         void (*create)(Operation *operation);
 
-        /* Takes one out of the images of the guest that is up: checkpoint_removed follows. */
+        /* Takes one out of the images of the guest that is up: tree_delete_removed follows. */
         void (*remove)(Operation *operation, const CheckpointDefinition *definition);
 
         /* Looks which of them count: checkpoints_set_bitmaps may follow. NULL: all do. */

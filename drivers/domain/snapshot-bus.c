@@ -48,31 +48,26 @@ void snapshot_bus_redefine(Call *call, Domain *domain, const char *xml, sd_bus_m
 
 /* Of a snapshot: methods */
 
-static bool check_one(bool both, const char *one, const char *other, GError **error) {
-        return !both || virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "%s and %s exclude each other", one, other);
-}
-
 static void bus_revert(Call *call, Snapshot *self, sd_bus_message *options) {
         g_autoptr(GError) error = NULL;
         SnapshotRevertOptions asked = { 0 };
-        if (options_read(options, &error, "running", 'b', &asked.running, "paused", 'b', &asked.paused, "force", 'b',
-                         &asked.force, NULL) &&
-            check_one(asked.running && asked.paused, "running", "paused", &error))
-                domain_operate(self->domain, snapshot_revert_new(call, self->definition->name, asked));
-        else
+        bool fine = options_read(options, &error, "running", 'b', &asked.running, "paused", 'b', &asked.paused, "force", 'b',
+                                 &asked.force, NULL);
+        if (fine && asked.running && asked.paused)
+                virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_ARGUMENT, "running and paused exclude each other");
+        if (error)
                 call_fail(call, error);
+        else
+                domain_operate(self->domain, snapshot_revert_new(call, self->definition->name, asked));
 }
 
 static void bus_delete(Call *call, Snapshot *self, sd_bus_message *options) {
         g_autoptr(GError) error = NULL;
-        SnapshotDeleteOptions asked = { 0 };
-        if (!options_read(options, &error, "children", 'b', &asked.children, "children_only", 'b', &asked.children_only,
-                          "metadata_only", 'b', &asked.metadata_only, NULL) ||
-            !check_one(asked.children && asked.children_only, "children", "children_only", &error)) {
+        TreeDeleteOptions asked = { 0 };
+        if (tree_delete_read(options, &asked, &error))
+                domain_operate(self->domain, snapshot_delete_new(call, self->definition->name, asked));
+        else
                 call_fail(call, error);
-                return;
-        }
-        domain_operate(self->domain, snapshot_delete_new(call, self->definition->name, asked));
 }
 
 static void bus_get_xml(Call *call, Snapshot *self) {

@@ -26,6 +26,7 @@ const TreeKind snapshot_tree = {
         .many = "snapshots",
         .root = "virtbus-snapshots",
         .max = SNAPSHOTS_MAX,
+        .no_such = VIRTBUS_ERROR_NO_SUCH_SNAPSHOT,
         .is_offered = is_offered,
         .parse_own = parse_own,
         .text = text_of,

@@ -36,6 +36,8 @@ struct TreeKind {
         const char *root; /* of the file */
         unsigned max;     /* how many one domain may have; the file has all of their documents: XML_OWN_BYTES_MAX bounds it too */
 
+        VirtbusError no_such;
+
         bool (*is_offered)(const Hypervisor *hypervisor);
         TreeItem *(*parse_own)(const char *text, GError **error);
         char *(*text)(const TreeItem *item, bool secrets);
@@ -123,13 +125,4 @@ int tree_append_children(const TreeNode *node, const TreeKind *kind, sd_bus_mess
         } \
         static inline bool many##_check(const Domain *domain, GError **error) { \
                 return tree_check(domain, &(Kind), error); \
-        } \
-        static inline void many##_change_set_pending(TreeChange *change, Definition *definition) { \
-                tree_change_set_pending(change, definition ? &definition->item : NULL); \
-        } \
-        static inline void many##_change_put(TreeChange *change, Definition *definition) { \
-                tree_change_put(change, &definition->item); \
-        } \
-        static inline TreeChange *many##_change_new(Domain *domain) { \
-                return tree_change_new(domain, &(Kind)); \
         }

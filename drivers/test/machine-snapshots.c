@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "domain/operations/snapshot-create.h"
-#include "domain/operations/snapshot-delete.h"
 #include "domain/operations/snapshot-revert.h"
+#include "domain/operations/tree-create.h"
+#include "domain/operations/tree-delete.h"
 #include "test/machine.h"
 
 /* The images of these machines are not looked at, and their memory is all zero: what is to be kept of them is their documents,
@@ -9,7 +9,7 @@
 
 static void create(Operation *operation) {
         g_autoptr(GError) error = laboratory_take_failure(operation->domain, TEST_SNAPSHOT);
-        snapshot_made(operation, error);
+        tree_create_made(operation, error);
 }
 
 static void load(Operation *operation) {
@@ -22,7 +22,7 @@ static void load(Operation *operation) {
 static void take_out(Operation *operation, const SnapshotDefinition *definition) {
         g_autoptr(GError) error = laboratory_take_failure(operation->domain, TEST_SNAPSHOT);
         (void) definition;
-        snapshot_removed(operation, error);
+        tree_delete_removed(operation, error);
 }
 
 const HypervisorSnapshots machine_snapshots = {

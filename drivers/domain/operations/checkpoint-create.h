@@ -17,6 +17,3 @@ const CheckpointDefinition *checkpoint_create_definition(const Operation *operat
 
 /* The hypervisor can make it, as nothing is in its way, or, because of ERROR, cannot. */
 void checkpoint_prepared(Operation *operation, const GError *error);
-
-/* The hypervisor has made it, or, because of ERROR, has left everything as it was. */
-void checkpoint_made(Operation *operation, const GError *error);

@@ -5,21 +5,14 @@
  * as soon as the guest runs. */
 
 #include "domain/checkpoint.h"
-#include "domain/operation.h"
-
-typedef struct CheckpointDeleteOptions {
-        bool children, children_only, metadata_only;
-} CheckpointDeleteOptions;
+#include "domain/operations/tree-delete.h"
 
 extern const OperationClass checkpoint_delete_class;
 
-Operation *checkpoint_delete_new(Call *call, const char *name, CheckpointDeleteOptions options);
+Operation *checkpoint_delete_new(Call *call, const char *name, TreeDeleteOptions options);
 
 /* Queues the removal of one that is half made, if there is one, and the guest is there. */
 void checkpoint_delete_pending(Domain *domain);
-
-/* The hypervisor has taken the bitmaps of one out of the images; what was not there is no error. */
-void checkpoint_removed(Operation *operation, const GError *error);
 
 /* What is half made is removed when the guest runs. */
 extern const DomainListener checkpoint_delete_listener;

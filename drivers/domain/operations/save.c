@@ -239,15 +239,6 @@ static bool has_saving(const Hypervisor *hypervisor) {
         return HYPERVISOR_HAS(hypervisor, saving, save_memory);
 }
 
-/* The machine, not this run of it: its images are looked at when it is restored. */
-static char *describe(const Definition *live) {
-        g_autoptr(xmlDoc) document = definition_document(live, NULL);
-        if (!document)
-                return g_strdup(live->xml);
-        disk_chain_forget(document);
-        return xml_document_text(document);
-}
-
 /* A guest that works on its disks is not one that could be stopped and read. */
 static bool save_check(const Operation *operation, GError **error) {
         return disk_jobs_check_none(operation->domain, NULL, "it is saved", error);
@@ -271,7 +262,7 @@ static void save_begin(Operation *operation) {
         saving->connection = domain->connection;
         domain->resumes = domain->state == DOMAIN_RUNNING;
         saving->header = (SaveHeader){
-                .xml = describe(domain->live),
+                .xml = definition_machine_text(domain->live), /* its images are looked at when it is restored */
                 .compression = g_strdup(saving->compression),
                 .running = domain->resumes && !saving->paused,
         };

@@ -23,6 +23,3 @@ Operation *snapshot_redefine_new(Call *call, SnapshotDefinition *definition, Sna
 /* What is being made: it is complete. */
 const SnapshotDefinition *snapshot_create_definition(const Operation *operation);
 const SnapshotOptions *snapshot_create_options(const Operation *operation);
-
-/* The hypervisor has made it, or, because of ERROR, has left everything as it was. */
-void snapshot_made(Operation *operation, const GError *error);

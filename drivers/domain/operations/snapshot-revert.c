@@ -183,7 +183,7 @@ static void on_current(void *data, const GError *error) {
 }
 
 static void write_current(SnapshotRevert *self) {
-        TreeChange *change = snapshots_change_new(self->operation.domain);
+        TreeChange *change = tree_change_new(self->operation.domain, &snapshot_tree);
         tree_change_set_current(change, self->name);
         tree_change_write(change, on_current, self);
 }

@@ -4,7 +4,8 @@
 #include <string.h>
 
 #include "domain/operations/checkpoint-create.h"
-#include "domain/operations/checkpoint-delete.h"
+#include "domain/operations/tree-create.h"
+#include "domain/operations/tree-delete.h"
 #include "log.h"
 #include "qemu/command/node-name.h"
 
@@ -151,7 +152,7 @@ static void prepare(Operation *operation) {
 
 static void create(Operation *operation) {
         const CheckpointDefinition *definition = checkpoint_create_definition(operation);
-        if (!begin(operation, definition, checkpoint_made))
+        if (!begin(operation, definition, tree_create_made))
                 return;
         JsonArray *actions = json_array_new();
         for (guint i = 0; i < definition->disks->len; i++) {
@@ -187,7 +188,7 @@ static void on_known(void *data, JsonObject *answer, const GError *error) {
 }
 
 static void take_out(Operation *operation, const CheckpointDefinition *definition) {
-        if (begin(operation, definition, checkpoint_removed))
+        if (begin(operation, definition, tree_delete_removed))
                 ask_nodes(operation->domain->run, on_known);
 }
 

@@ -5,8 +5,9 @@
 
 #include "domain/domain-run.h"
 #include "domain/operations/snapshot-create.h"
-#include "domain/operations/snapshot-delete.h"
 #include "domain/operations/snapshot-revert.h"
+#include "domain/operations/tree-create.h"
+#include "domain/operations/tree-delete.h"
 #include "log.h"
 #include "qemu/command/node-name.h"
 #include "qemu/monitor/monitor-job.h"
@@ -96,7 +97,7 @@ static void on_status(void *data, JsonObject *answer, const GError *error) {
         /* It stands still for another reason, of which nothing was told meanwhile. */
         if (!error && domain->state == DOMAIN_RUNNING && g_strcmp0(status, "running") != 0)
                 domain_changed(domain, DOMAIN_PAUSED, g_strcmp0(status, "io-error") == 0 ? REASON_IO_ERROR : REASON_UNKNOWN);
-        snapshot_made(operation, NULL);
+        tree_create_made(operation, NULL);
 }
 
 static void on_saved(Snapshotting *self, const GError *error) {
@@ -106,7 +107,7 @@ static void on_saved(Snapshotting *self, const GError *error) {
                 return;
         }
         end(self);
-        snapshot_made(operation, error);
+        tree_create_made(operation, error);
 }
 
 void snapshot_live_create(Operation *operation) {
@@ -114,7 +115,7 @@ void snapshot_live_create(Operation *operation) {
         Guest *guest = operation->domain->run;
         g_autoptr(GError) error = NULL;
         if (!guest_check_monitor(operation->domain, &error)) {
-                snapshot_made(operation, error);
+                tree_create_made(operation, error);
                 return;
         }
         Snapshotting *self = begin(guest, operation, definition->name, on_saved);
@@ -290,14 +291,14 @@ static void remove_next(Snapshotting *self) {
 static void on_all_removed(Snapshotting *self, const GError *error) {
         Operation *operation = self->operation;
         end(self);
-        snapshot_removed(operation, error);
+        tree_delete_removed(operation, error);
 }
 
 void snapshot_live_remove(Operation *operation, const SnapshotDefinition *definition) {
         Guest *guest = operation->domain->run;
         g_autoptr(GError) error = NULL;
         if (!guest_check_monitor(operation->domain, &error)) {
-                snapshot_removed(operation, error);
+                tree_delete_removed(operation, error);
                 return;
         }
         Snapshotting *self = begin(guest, operation, definition->name, on_all_removed);

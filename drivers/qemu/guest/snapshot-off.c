@@ -11,8 +11,9 @@
 #include "bus.h"
 #include "domain/connection.h"
 #include "domain/operations/snapshot-create.h"
-#include "domain/operations/snapshot-delete.h"
 #include "domain/operations/snapshot-revert.h"
+#include "domain/operations/tree-create.h"
+#include "domain/operations/tree-delete.h"
 #include "domain/owners-rights.h"
 #include "domain/user-work.h"
 #include "qemu/command/command-line.h"
@@ -356,7 +357,7 @@ static void begin(Operation *operation, const SnapshotDefinition *definition, vo
 }
 
 void snapshot_off_create(Operation *operation) {
-        begin(operation, snapshot_create_definition(operation), run_create, snapshot_made);
+        begin(operation, snapshot_create_definition(operation), run_create, tree_create_made);
 }
 
 void snapshot_off_load(Operation *operation) {
@@ -364,7 +365,7 @@ void snapshot_off_load(Operation *operation) {
 }
 
 void snapshot_off_remove(Operation *operation, const SnapshotDefinition *definition) {
-        begin(operation, definition, run_remove, snapshot_removed);
+        begin(operation, definition, run_remove, tree_delete_removed);
 }
 
 void snapshot_off_end(GPtrArray *works) {

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Deleting of a tree (tree.h): what all kinds do alike. What was left half made is deleted in the same way. */
+
+#include "domain/operation.h"
+#include "domain/tree.h"
+
+typedef struct TreeDeleteOptions {
+        bool children, children_only, metadata_only;
+} TreeDeleteOptions;
+
+typedef struct TreeDelete TreeDelete;
+
+/* What a kind does itself. */
+typedef struct TreeDeleteKind {
+        bool (*check)(const TreeDelete *self, GError **error);
+
+        /* Takes one out of the images, or has the hypervisor do it: tree_delete_removed follows. */
+        void (*remove)(Operation *operation, const TreeItem *item);
+} TreeDeleteKind;
+
+/* The structure of each kind. */
+struct TreeDelete {
+        Operation operation;
+        const TreeDeleteKind *kind;
+        char *name; /* NULL: the one that is half made */
+        TreeDeleteOptions options;
+        GPtrArray *names; /* char *: to be deleted, children before their parents */
+};
+
+Operation *tree_delete_new(const OperationClass *class, Call *call, const TreeDeleteKind *kind, const char *name,
+                           TreeDeleteOptions options);
+
+/* Reads the options of a method Delete. */
+bool tree_delete_read(sd_bus_message *message, TreeDeleteOptions *options, GError **error);
+
+/* The hypervisor has taken out of the images what one had in them; what was not there is no error. */
+void tree_delete_removed(Operation *operation, const GError *error);
+
+/* For the classes. */
+void tree_delete_begin(Operation *operation);
+void tree_delete_free(Operation *operation);
