@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#define DOMAIN "org.virtbus1.Domain"
+
 static void row_free(TreeRow *row) {
         g_free(row->path);
         g_variant_unref(row->properties);
@@ -54,7 +56,8 @@ char **tree_names(const TreeKind *kind, Ctl *ctl, VirtbusDomain *domain) {
         return names;
 }
 
-char *tree_find(const TreeKind *kind, const CommandTarget *target, const char *name, int *status) {
+/* The path of the one of this name; NULL when it has been said that there is none. */
+static char *find(const TreeKind *kind, const CommandTarget *target, const char *name, int *status) {
         g_autoptr(GError) error = NULL;
         g_autoptr(GPtrArray) rows = read_rows(kind, target->ctl, target->path, &error);
         g_autoptr(GPtrArray) names = g_ptr_array_new();
@@ -114,4 +117,93 @@ int tree_list(const TreeKind *kind, const CommandTarget *target) {
         g_autoptr(Table) table = table_new(kind->headings);
         add_below(kind, table, rows, "/", 0, target->ctl);
         return table_print(target->ctl, table, kind->noun);
+}
+
+/* Those options that a command knows become options of its method; others are refused. NULL: that has been said. */
+static GVariant *read_options(const Ctl *ctl, const char *const *known, int *status) {
+        const CommandSwitch switches[] = {
+                { "disk-only", "disk_only", ctl->disk_only },
+                { "quiesce", "quiesce", ctl->quiesce },
+                { "halt", "halt", ctl->halt },
+                { "running", "running", ctl->running },
+                { "paused", "paused", ctl->paused },
+                { "force", "force", ctl->force },
+                { "children", "children", ctl->children },
+                { "children-only", "children_only", ctl->children_only },
+                { "metadata-only", "metadata_only", ctl->metadata_only },
+        };
+        g_autoptr(GError) error = NULL;
+        GVariantDict options;
+        if (domain_command_options(switches, G_N_ELEMENTS(switches), known, &options, &error))
+                return g_variant_ref_sink(g_variant_dict_end(&options));
+        *status = ctl_fail(g_steal_pointer(&error));
+        return NULL;
+}
+
+static char *document_of(const TreeKind *kind, const char *name, const char *description) {
+        GString *xml = g_string_new(NULL);
+        const char *words[] = { name, description }, *elements[] = { "name", "description" };
+        g_string_printf(xml, "<%s>", kind->element);
+        for (size_t i = 0; i < G_N_ELEMENTS(words); i++) {
+                g_autofree char *quoted = words[i] ? g_markup_escape_text(words[i], -1) : NULL;
+                if (quoted)
+                        g_string_append_printf(xml, "<%s>%s</%s>", elements[i], quoted, elements[i]);
+        }
+        g_string_append_printf(xml, "</%s>", kind->element);
+        return g_string_free(xml, FALSE);
+}
+
+int tree_create(const TreeKind *kind, const CommandTarget *target, const char *name, const char *const *known) {
+        int status = EXIT_DONE;
+        g_autoptr(GVariant) options = read_options(target->ctl, known, &status);
+        if (!options)
+                return status;
+        g_autoptr(GError) error = NULL;
+        g_autofree char *xml = document_of(kind, name, target->ctl->description);
+        g_autoptr(GVariant) answer = ctl_call(target->ctl, target->path, DOMAIN, kind->method,
+                                              g_variant_new("(s@a{sv})", xml, options), NULL, NULL, &error);
+        const char *path, *chosen = "";
+        if (!answer)
+                return ctl_fail(g_steal_pointer(&error));
+        if (name)
+                return EXIT_DONE;
+        g_variant_get(answer, "(&o)", &path);
+        g_autoptr(GVariant) properties = ctl_properties(target->ctl, path, kind->interface, &error);
+        if (!properties)
+                return ctl_fail(g_steal_pointer(&error));
+        g_variant_lookup(properties, "Name", "&s", &chosen);
+        g_print("%s\n", chosen);
+        return EXIT_DONE;
+}
+
+int tree_do(const TreeKind *kind, const CommandTarget *target, const char *name, const char *method, const char *const *known) {
+        int status = EXIT_DONE;
+        g_autoptr(GVariant) options = read_options(target->ctl, known, &status);
+        g_autofree char *path = options ? find(kind, target, name, &status) : NULL;
+        return path ? ctl_do(target->ctl, path, kind->interface, method, g_variant_new("(@a{sv})", options)) : status;
+}
+
+int tree_show(const TreeKind *kind, const CommandTarget *target, const char *name) {
+        static const char *const none[] = { NULL };
+        int status = EXIT_DONE;
+        g_autoptr(GError) error = NULL;
+        g_autoptr(GVariant) options = read_options(target->ctl, none, &status);
+        g_autofree char *path = options ? find(kind, target, name, &status) : NULL;
+        if (!path)
+                return status;
+        GVariant *arguments = kind->has_xml_options ? g_variant_new("(@a{sv})", options) : NULL;
+        g_autoptr(GVariant) answer = ctl_call(target->ctl, path, kind->interface, "GetXML", arguments, NULL, NULL, &error);
+        const char *xml;
+        if (!answer)
+                return ctl_fail(g_steal_pointer(&error));
+        g_variant_get(answer, "(&s)", &xml);
+        output_page(target->ctl, xml);
+        return EXIT_DONE;
+}
+
+int tree_verb(const DomainCommands *commands, Ctl *ctl, char **arguments) {
+        int status = EXIT_USAGE;
+        const DomainCommand *command = domain_command_find(commands, arguments);
+        g_autoptr(VirtbusDomain) domain = command ? ctl_find(ctl, arguments[1], &status) : NULL;
+        return domain ? command->run(&(CommandTarget){ ctl, ctl_path(domain), arguments[1] }, arguments + 2) : status;
 }

@@ -3,6 +3,8 @@
 
 /* Objects below a domain that are a tree, as commands show and find them: its snapshots, its checkpoints. */
 
+#include <stdbool.h>
+
 #include "ctl.h"
 #include "domain-command.h"
 
@@ -16,7 +18,9 @@ typedef struct TreeRow {
 
 typedef struct TreeKind {
         const char *interface, *noun;
-        const char *const *headings; /* NAME, CURRENT, and those of: */
+        const char *element, *method; /* by which one is made: its document's root, and what Domain has for it */
+        bool has_xml_options;         /* GetXML takes some */
+        const char *const *headings;  /* NAME, CURRENT, and those of: */
         void (*fill)(const TreeRow *row, char **cells, const char *parent);
 } TreeKind;
 
@@ -27,8 +31,19 @@ char *tree_time(const TreeRow *row);
 /* The names of a domain's; NULL where they cannot be asked for. */
 char **tree_names(const TreeKind *kind, Ctl *ctl, VirtbusDomain *domain);
 
-/* The path of the one of this name; NULL when it has been said that there is none. */
-char *tree_find(const TreeKind *kind, const CommandTarget *target, const char *name, int *status);
+/* The commands that all have alike; KNOWN: the options that they take, NULL at the end. */
 
 /* Shows them, the oldest first, below their parents. */
 int tree_list(const TreeKind *kind, const CommandTarget *target);
+
+/* Makes one, of this name or (NULL) one that is chosen, which is shown then. */
+int tree_create(const TreeKind *kind, const CommandTarget *target, const char *name, const char *const *known);
+
+/* Calls a method of the one of this name, with those options. */
+int tree_do(const TreeKind *kind, const CommandTarget *target, const char *name, const char *method, const char *const *known);
+
+/* Shows its document. */
+int tree_show(const TreeKind *kind, const CommandTarget *target, const char *name);
+
+/* Runs the one of the commands that is the first argument, on the domain that is the second. */
+int tree_verb(const DomainCommands *commands, Ctl *ctl, char **arguments);
