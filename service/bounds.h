@@ -3,6 +3,8 @@
 
 /* Every limit of virtbusd. A caller that goes over one gets org.virtbus1.Error.LimitExceeded (or Timeout). */
 
+#include "local-socket.h"
+
 #define SECOND 1000000ULL /* microseconds */
 
 /* How long a driver may take for a call, if --call-timeout says nothing else. Below the 25 seconds that D-Bus libraries
@@ -50,7 +52,7 @@
 #define FALLBACK_DESCRIPTORS 1024
 
 /* Descriptors of one message. */
-#define DESCRIPTORS_PER_MESSAGE_MAX 16
+#define DESCRIPTORS_PER_MESSAGE_MAX LOCAL_SOCKET_FDS_MAX
 
 /* Connections without a bus, and those of one user; answers that one may leave unread before it may call again, and messages
  * before it is cut off. A connection has five descriptors. */

@@ -6,9 +6,9 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #include "bus.h"
+#include "local-socket.h"
 
 struct Gateway {
         sd_event *event;
@@ -58,36 +58,8 @@ void gateway_free(Gateway *gateway) {
         g_free(gateway);
 }
 
-static int connect_to(const char *path) {
-        struct sockaddr_un address = { .sun_family = AF_UNIX };
-        if (strlen(path) >= sizeof address.sun_path)
-                return -ENAMETOOLONG;
-        strcpy(address.sun_path, path);
-        g_autofd int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        if (fd < 0 || connect(fd, (struct sockaddr *) &address, sizeof address) < 0)
-                return -errno;
-        return steal_fd(&fd);
-}
-
-static int send_client(int fd, const LibvirtClient *client, const int fds[LIBVIRT_CLIENT_FDS]) {
-        union {
-                struct cmsghdr header;
-                char space[CMSG_SPACE(LIBVIRT_CLIENT_FDS * sizeof(int))];
-        } control = { 0 };
-        struct iovec part = { .iov_base = (void *) client, .iov_len = sizeof *client };
-        struct msghdr message = {
-                .msg_iov = &part,
-                .msg_iovlen = 1,
-                .msg_control = &control,
-                .msg_controllen = sizeof control.space,
-        };
-        control.header = (struct cmsghdr){
-                .cmsg_level = SOL_SOCKET,
-                .cmsg_type = SCM_RIGHTS,
-                .cmsg_len = CMSG_LEN(LIBVIRT_CLIENT_FDS * sizeof(int)),
-        };
-        memcpy(CMSG_DATA(&control.header), fds, LIBVIRT_CLIENT_FDS * sizeof(int));
-        return sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
+static ssize_t send_client(int fd, const LibvirtClient *client, const int fds[LIBVIRT_CLIENT_FDS]) {
+        return local_socket_send(fd, client, sizeof *client, fds, LIBVIRT_CLIENT_FDS, MSG_DONTWAIT);
 }
 
 /* What does not come to an end is not waited for a second time: where it goes wrong its descriptors are closed, which ends it. */
@@ -127,7 +99,7 @@ static int wait_with(Gateway *gateway, const LibvirtClient *client, const int fd
 
 static int send_on(Gateway *gateway, const LibvirtClient *client, const int fds[LIBVIRT_CLIENT_FDS]) {
         if (gateway->fd < 0)
-                gateway->fd = connect_to(gateway->path);
+                gateway->fd = local_socket_connect(gateway->path, SOCK_SEQPACKET | SOCK_NONBLOCK);
         int r = gateway->fd < 0 ? gateway->fd : send_client(gateway->fd, client, fds);
         if (r == -EAGAIN && gateway->fd >= 0)
                 r = wait_with(gateway, client, fds);

@@ -11,7 +11,7 @@
 #include "ahead.h"
 #include "bounds.h"
 #include "bus.h"
-#include "descriptors.h"
+#include "local-socket.h"
 #include "long-header.h"
 #include "message-header.h"
 
@@ -46,7 +46,7 @@ struct Inlet {
         size_t line_bytes;   /* of the authentication so far */
         GByteArray *head;    /* the line or header so far */
         LongHeader *longer;  /* the header, where it is longer than is kept */
-        Descriptors passed;  /* with what has been read of the message; lost: some could not be kept */
+        LocalFds passed;     /* with what has been read of the message; lost: some could not be kept */
         bool timed;          /* the deadline runs: of the authentication, or of the message that has begun */
         bool waiting;        /* for leave to begin */
         bool discard;        /* the body is not handed on */
@@ -71,7 +71,7 @@ static void hang_up(Inlet *inlet) {
         inlet->readable = sd_event_source_disable_unref(inlet->readable);
         inlet->deadline = sd_event_source_disable_unref(inlet->deadline);
         inlet->again = sd_event_source_disable_unref(inlet->again);
-        descriptors_close(&inlet->passed);
+        local_fds_close(&inlet->passed);
         if (inlet->ahead)
                 ahead_clear(inlet->ahead);
         let_go(inlet);
@@ -125,10 +125,20 @@ bool inlet_is_closed(const Inlet *inlet) {
 
 /* Reading */
 
-/* As descriptors_receive; what was read ahead comes first. */
+/* Reads what there is, with descriptors. Returns how many bytes were read, 0 where there is nothing now, or a negative errno:
+ * -ECONNRESET at the end. */
+static ssize_t read_socket(Inlet *inlet, void *buffer, size_t size) {
+        ssize_t n = local_socket_receive(inlet->socket, buffer, size, &inlet->passed, DESCRIPTORS_PER_MESSAGE_MAX, MSG_DONTWAIT,
+                                         NULL);
+        if (n == 0)
+                return -ECONNRESET;
+        return n == -EAGAIN || n == -EINTR ? 0 : n;
+}
+
+/* So, too; what was read ahead comes first. */
 static ssize_t receive(Inlet *inlet, void *buffer, size_t size) {
         size_t ahead = inlet->ahead ? ahead_read(inlet->ahead, buffer, size) : 0;
-        ssize_t n = ahead > 0 ? (ssize_t) ahead : descriptors_receive(&inlet->passed, inlet->socket, buffer, size);
+        ssize_t n = ahead > 0 ? (ssize_t) ahead : read_socket(inlet, buffer, size);
         inlet->read_at_once += (size_t) MAX(n, 0);
         return n;
 }
@@ -158,9 +168,11 @@ static int process(Inlet *inlet) {
 static int hand_on(Inlet *inlet, const void *data, size_t size) {
         const uint8_t *at = data, *end = at + size;
         while (at < end) {
-                ssize_t n = descriptors_send(&inlet->passed, inlet->feed, at, (size_t) (end - at));
+                ssize_t n = local_socket_send(inlet->feed, at, (size_t) (end - at), inlet->passed.list, inlet->passed.n,
+                                              MSG_DONTWAIT);
                 if (n < 0)
                         return (int) n; /* sd-bus has read all before: there is room */
+                local_fds_close(&inlet->passed);
                 at += n;
                 int r = process(inlet);
                 if (r < 0)
@@ -248,7 +260,7 @@ static void cut(Inlet *inlet) {
         inlet->message.cut = inlet->discard = true;
         inlet->message.bytes = inlet->head->len;
         inlet->message.descriptors = 0;
-        descriptors_close(&inlet->passed);
+        local_fds_close(&inlet->passed);
         message_header_cut(inlet->head);
         let_go(inlet);
 }
@@ -301,7 +313,7 @@ static int read_ahead(Inlet *inlet) {
                 ahead->is_empty = false;
                 return 0;
         }
-        ssize_t n = descriptors_receive(&inlet->passed, inlet->socket, ahead->bytes, sizeof ahead->bytes);
+        ssize_t n = read_socket(inlet, ahead->bytes, sizeof ahead->bytes);
         if (n <= 0)
                 return (int) n;
         ahead_filled(ahead, (size_t) n, inlet->passed.list, inlet->passed.n, inlet->passed.lost);
@@ -344,7 +356,7 @@ static int pass_long_header(Inlet *inlet) {
         g_autoptr(LongHeader) longer = g_steal_pointer(&inlet->longer);
         g_autoptr(GByteArray) head = long_header_shorten(longer);
         inlet->stage = STAGE_BODY;
-        descriptors_close(&inlet->passed);
+        local_fds_close(&inlet->passed);
         if (!head)
                 return 0;
         inlet->message = (InletMessage){ .bytes = head->len, .cut = true, .long_header = true };
@@ -377,7 +389,7 @@ static int read_body(Inlet *inlet) {
                 ssize_t n = receive(inlet, received, MIN(sizeof received, inlet->body_left));
                 if (n <= 0)
                         return (int) n;
-                descriptors_close(&inlet->passed); /* they come with a header */
+                local_fds_close(&inlet->passed); /* they come with a header */
                 inlet->body_left -= (size_t) n;
                 if (inlet->body_left == 0)
                         let_go(inlet);

@@ -13,7 +13,6 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
@@ -21,6 +20,7 @@
 
 #include "client.h"
 #include "handed.h"
+#include "local-socket.h"
 #include "log.h"
 #include "program.h"
 
@@ -188,16 +188,16 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *inf
 }
 
 static int listen_at(const char *path) {
-        struct sockaddr_un address = { .sun_family = AF_UNIX };
-        if (strlen(path) >= sizeof address.sun_path)
-                return -ENAMETOOLONG;
-        strcpy(address.sun_path, path);
+        struct sockaddr_un address;
+        int r = local_socket_address(path, &address);
+        if (r < 0)
+                return r;
         int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (fd < 0)
                 return -errno;
         unlink(path);
         mode_t mask = umask(0177); /* the owner's alone */
-        int r = bind(fd, (struct sockaddr *) &address, sizeof address) < 0 || listen(fd, SOMAXCONN) < 0 ? -errno : fd;
+        r = bind(fd, (struct sockaddr *) &address, sizeof address) < 0 || listen(fd, SOMAXCONN) < 0 ? -errno : fd;
         umask(mask);
         if (r < 0)
                 close(fd);

@@ -4,8 +4,9 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <unistd.h>
+
+#include "local-socket.h"
 
 #define PARTS_MAX 64 /* messages that are sent at once */
 
@@ -56,47 +57,31 @@ static void forget_sent(Outbox *outbox, size_t n) {
         outbox->n_first_sent = n;
 }
 
-static void attach(struct msghdr *message, void *control, size_t size, int fd) {
-        message->msg_control = control;
-        message->msg_controllen = size;
-        struct cmsghdr *part = CMSG_FIRSTHDR(message);
-        part->cmsg_level = SOL_SOCKET;
-        part->cmsg_type = SCM_RIGHTS;
-        part->cmsg_len = CMSG_LEN(sizeof fd);
-        memcpy(CMSG_DATA(part), &fd, sizeof fd);
-}
-
 /* One descriptor, or what there is before the next one. */
 static ssize_t send_some(const Outbox *outbox, int socket) {
         struct iovec parts[PARTS_MAX];
-        struct msghdr message = { .msg_iov = parts };
-        union {
-                struct cmsghdr header;
-                char space[CMSG_SPACE(sizeof(int))];
-        } control = { 0 };
+        size_t n_parts = 0;
         size_t skipped = outbox->n_first_sent;
         const Item *first = outbox->items.head->data;
-        for (GList *link = outbox->items.head; link && message.msg_iovlen < PARTS_MAX; link = link->next) {
+        for (GList *link = outbox->items.head; link && n_parts < PARTS_MAX; link = link->next) {
                 const Item *item = link->data;
                 size_t size;
                 const uint8_t *data = g_bytes_get_data(item->bytes, &size);
                 if (item->fd >= 0 && item != first)
                         break;
-                parts[message.msg_iovlen++] = (struct iovec){ (uint8_t *) data + skipped, size - skipped };
+                parts[n_parts++] = (struct iovec){ (uint8_t *) data + skipped, size - skipped };
                 skipped = 0;
-                if (item->fd >= 0) {
-                        attach(&message, control.space, sizeof control.space, item->fd);
+                if (item->fd >= 0)
                         break;
-                }
         }
-        return sendmsg(socket, &message, MSG_NOSIGNAL);
+        return local_socket_send_parts(socket, parts, n_parts, &first->fd, first->fd >= 0, 0);
 }
 
 bool outbox_send(Outbox *outbox, int socket) {
         while (!outbox_is_empty(outbox)) {
                 ssize_t n = send_some(outbox, socket);
                 if (n < 0)
-                        return errno == EAGAIN || errno == EINTR;
+                        return n == -EAGAIN || n == -EINTR;
                 forget_sent(outbox, (size_t) n);
         }
         return true;

@@ -12,9 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
+#include "local-socket.h"
 #include "log.h"
 
 #define SYSTEM_SOCKET "/run/virtbus/libvirt-sock"
@@ -34,15 +34,6 @@ static char *socket_of(const char *uri, bool read_only) {
         if (path && g_str_has_prefix(path, "/session"))
                 return g_build_filename(g_get_user_runtime_dir(), "virtbus", "libvirt-sock", NULL);
         return g_strdup(read_only ? SYSTEM_SOCKET "-ro" : SYSTEM_SOCKET);
-}
-
-static int connect_to(const char *path) {
-        struct sockaddr_un address = { .sun_family = AF_UNIX };
-        if (strlen(path) >= sizeof address.sun_path)
-                return -ENAMETOOLONG;
-        strcpy(address.sun_path, path);
-        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        return fd < 0 || connect(fd, (struct sockaddr *) &address, sizeof address) < 0 ? -errno : fd;
 }
 
 /* Whether the way goes on. */
@@ -104,7 +95,7 @@ int main(int argc, char *argv[]) {
                 return EXIT_SUCCESS;
         }
         g_autofree char *chosen = path ? g_strdup(path) : socket_of(argc > 1 ? argv[1] : "", read_only);
-        int fd = connect_to(chosen);
+        int fd = local_socket_connect(chosen, SOCK_STREAM);
         if (fd < 0) {
                 log_error("cannot connect to %s: %s; see that the socket's unit is enabled (virtbus-libvirt(8))", chosen,
                           g_strerror(-fd));

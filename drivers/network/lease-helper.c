@@ -14,9 +14,9 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/un.h>
 #include <unistd.h>
 
+#include "local-socket.h"
 #include "network/lease.h"
 
 /* Of the dnsmasq that has started it. */
@@ -46,7 +46,7 @@ static size_t write_message(char *message, size_t size, const char *const *field
 }
 
 int main(int argc, char *argv[]) {
-        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        struct sockaddr_un address;
         const char *path = known("VIRTBUS_LEASES"), *action = argc > 1 ? argv[1] : "";
         char message[LEASE_MESSAGE_BYTES_MAX];
         give_up_capabilities();
@@ -66,8 +66,7 @@ int main(int argc, char *argv[]) {
         };
         size_t size = write_message(message, sizeof message, fields);
         int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-        if (fd < 0 || strlen(path) >= sizeof address.sun_path)
+        if (fd < 0 || local_socket_address(path, &address) < 0)
                 return EXIT_FAILURE;
-        strcpy(address.sun_path, path);
         return sendto(fd, message, size, 0, (const struct sockaddr *) &address, sizeof address) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

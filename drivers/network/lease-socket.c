@@ -4,11 +4,11 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "bus.h"
 #include "errors.h"
+#include "local-socket.h"
 #include "log.h"
 
 /* How many messages are read before anybody else has a turn. */
@@ -77,12 +77,12 @@ static int on_readable(sd_event_source *source, int fd, uint32_t events, void *d
 
 /* There is one of an earlier driver. */
 static bool bind_socket(const LeaseSocket *socket, gid_t gid) {
-        struct sockaddr_un address = { .sun_family = AF_UNIX };
-        if (strlen(socket->path) >= sizeof address.sun_path) {
-                errno = ENAMETOOLONG;
+        struct sockaddr_un address;
+        int r = local_socket_address(socket->path, &address);
+        if (r < 0) {
+                errno = -r;
                 return false;
         }
-        strcpy(address.sun_path, socket->path);
         unlink(socket->path);
         mode_t mask = umask(0777);
         bool is_bound = bind(socket->fd, (const struct sockaddr *) &address, sizeof address) == 0;

@@ -17,13 +17,12 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "local-socket.h"
 #include "log.h"
 #include "program.h"
-#include "tls/descriptor.h"
 #include "tls/tls-engine.h"
 #include "tls/tls-users.h"
 
@@ -133,15 +132,6 @@ static int run_engine(int client, const TlsFiles *files, int front, pid_t parent
         return tls_engine_run(client, files, front);
 }
 
-static int connect_to(const char *path) {
-        struct sockaddr_un address = { .sun_family = AF_UNIX };
-        if (strlen(path) >= sizeof address.sun_path)
-                return -ENAMETOOLONG;
-        strcpy(address.sun_path, path);
-        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        return fd < 0 || connect(fd, (struct sockaddr *) &address, sizeof address) < 0 ? -errno : fd;
-}
-
 /* Connects as the user that the certificate's name stands for, whom this process is from then on. */
 static bool let_in(const Options *options, const char *name, int engine) {
         g_autoptr(GError) error = NULL;
@@ -156,11 +146,11 @@ static bool let_in(const Options *options, const char *name, int engine) {
                 log_error("user %s is not to be had: %s", user_name, g_strerror(errno));
                 return false;
         }
-        int service = connect_to(options->socket);
+        int service = local_socket_connect(options->socket, SOCK_STREAM);
         if (service < 0)
                 log_error("cannot connect to %s as %s: %s; see that virtbus-libvirt.socket is enabled (virtbus-libvirt(8))",
                           options->socket, user_name, g_strerror(-service));
-        bool fine = service >= 0 && descriptor_send(engine, service);
+        bool fine = service >= 0 && local_socket_send(engine, "", 1, &service, 1, 0) == 1;
         if (service >= 0)
                 close(service);
         return fine;

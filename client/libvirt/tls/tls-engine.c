@@ -11,9 +11,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "local-socket.h"
 #include "log.h"
 #include "syscalls.h"
-#include "tls/descriptor.h"
 
 /* What is read at once of either side; more waits there. */
 #define BUFFER_BYTES 65536
@@ -142,11 +142,12 @@ static char *read_name(const Engine *engine) {
 /* What the client is connected with, by whom it is known to be; -1 where that is not to be had, which the front has told. */
 static int ask_front(const Engine *engine, int front) {
         char *name = read_name(engine);
-        int fd = -1;
+        char byte;
+        LocalFds fds = { .n = 0 };
         if (name && send(front, name, strlen(name), MSG_NOSIGNAL) > 0)
-                fd = descriptor_receive(front);
+                local_socket_receive(front, &byte, sizeof byte, &fds, 1, 0, NULL);
         gnutls_free(name);
-        return fd;
+        return fds.n > 0 ? fds.list[0] : -1;
 }
 
 static bool welcome(const Engine *engine) {

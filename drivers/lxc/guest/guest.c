@@ -21,6 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "local-socket.h"
 #include "lxc/guest/guest-console.h"
 #include "lxc/guest/guest-failure.h"
 #include "lxc/guest/guest-init.h"
@@ -46,20 +47,7 @@ typedef struct Guest {
 
 /* FD: -1, or what goes with it. */
 static bool say(const Guest *guest, const char *text, int fd) {
-        struct iovec part = { .iov_base = (void *) text, .iov_len = strlen(text) };
-        union {
-                struct cmsghdr header;
-                char bytes[CMSG_SPACE(sizeof fd)];
-        } control = { 0 };
-        struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
-        if (fd >= 0) {
-                message.msg_control = &control;
-                message.msg_controllen = sizeof control;
-                struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-                *header = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof fd), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS };
-                memcpy(CMSG_DATA(header), &fd, sizeof fd);
-        }
-        return guest->driver >= 0 && sendmsg(guest->driver, &message, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0;
+        return guest->driver >= 0 && local_socket_send(guest->driver, text, strlen(text), &fd, fd >= 0, MSG_DONTWAIT) >= 0;
 }
 
 static void tell_state(Guest *guest) {
@@ -95,19 +83,11 @@ static void drop_driver(Guest *guest) {
 
 static void hear(Guest *guest) {
         char text[MESSAGE_BYTES_MAX];
-        struct iovec part = { .iov_base = text, .iov_len = sizeof text - 1 };
-        int fd = -1;
-        union {
-                struct cmsghdr header;
-                char bytes[CMSG_SPACE(sizeof fd)];
-        } control;
-        struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control };
-        ssize_t n = recvmsg(guest->driver, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        LocalFds fds = { .n = 0 };
+        ssize_t n = local_socket_receive(guest->driver, text, sizeof text - 1, &fds, 1, MSG_DONTWAIT, NULL);
+        if (n == -EAGAIN || n == -EINTR)
                 return;
-        struct cmsghdr *header = n > 0 ? CMSG_FIRSTHDR(&message) : NULL;
-        if (header && header->cmsg_type == SCM_RIGHTS && header->cmsg_len == CMSG_LEN(sizeof fd))
-                memcpy(&fd, CMSG_DATA(header), sizeof fd);
+        int fd = fds.n > 0 ? fds.list[0] : -1;
         if (n <= 0) {
                 drop_driver(guest);
                 return;

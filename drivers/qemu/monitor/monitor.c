@@ -9,6 +9,7 @@
 #include "base/lines.h"
 #include "bus.h"
 #include "errors.h"
+#include "local-socket.h"
 
 /* A line that is to be sent, with its descriptor. */
 typedef struct Line {
@@ -204,24 +205,12 @@ static void watch(Monitor *monitor, bool output) {
 static bool send_lines(Monitor *monitor) {
         while (!g_queue_is_empty(&monitor->lines)) {
                 Line *line = g_queue_peek_head(&monitor->lines);
-                struct iovec part = { .iov_base = line->text + line->sent, .iov_len = line->length - line->sent };
-                union {
-                        struct cmsghdr header;
-                        char space[CMSG_SPACE(sizeof(int))];
-                } control = {
-                        .header = { .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS }
-                };
-                struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
-                if (line->fd >= 0) {
-                        memcpy(CMSG_DATA(&control.header), &line->fd, sizeof(int));
-                        message.msg_control = control.space;
-                        message.msg_controllen = sizeof control.space;
-                }
-                ssize_t n = sendmsg(monitor->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-                if (n < 0 && (errno == EAGAIN || errno == EINTR))
+                ssize_t n = local_socket_send(monitor->fd, line->text + line->sent, line->length - line->sent, &line->fd,
+                                              line->fd >= 0, MSG_DONTWAIT);
+                if (n == -EAGAIN || n == -EINTR)
                         break;
                 if (n < 0)
-                        return fail_protocol(monitor, g_strerror(errno));
+                        return fail_protocol(monitor, g_strerror((int) -n));
                 autofd_close(&line->fd);
                 line->fd = -1;
                 line->sent += (size_t) n;
