@@ -189,8 +189,7 @@ static void answer_block_parameters(Call *call, GVariant *stats) {
 
 static void on_device_stats(Call *call, GVariant *reply) {
         const char *alias = call->state;
-        g_autoptr(GVariant) stats = own_stats(call, reply), image = usage_group(stats, "image", alias);
-        g_autoptr(GVariant) card = usage_group(stats, "interface", alias);
+        g_autoptr(GVariant) stats = own_stats(call, reply), card = usage_group(stats, "interface", alias);
 #define N(group, name) usage_number(group, name, 0)
         switch (call->row->procedure) {
         case REMOTE_DOMAIN_BLOCK_STATS:
@@ -201,20 +200,18 @@ static void on_device_stats(Call *call, GVariant *reply) {
         case REMOTE_DOMAIN_BLOCK_STATS_FLAGS:
                 answer_block_parameters(call, stats);
                 break;
-        case REMOTE_DOMAIN_GET_BLOCK_INFO:
-                if (image)
-                        call_answer(call,
-                                    g_variant_new("(ttt)", N(image, "allocation"), N(image, "capacity"), N(image, "physical")));
-                else
-                        call_refuse(call, LIBVIRT_OPERATION_INVALID,
-                                    "the size of this disk's image is not known: it is asked for while the domain runs");
-                break;
         default:
                 call_answer(call, g_variant_new("(xxxxxxxx)", N(card, "rx_bytes"), N(card, "rx_packets"), N(card, "rx_errors"),
                                                 N(card, "rx_drops"), N(card, "tx_bytes"), N(card, "tx_packets"),
                                                 N(card, "tx_errors"), N(card, "tx_drops")));
         }
 #undef N
+}
+
+static void on_disk_info(Call *call, GVariant *reply) {
+        uint64_t capacity, allocation, physical;
+        g_variant_get(reply, "(ttt)", &capacity, &allocation, &physical);
+        call_answer(call, g_variant_new("(ttt)", allocation, capacity, physical));
 }
 
 static void on_device_objects(Call *call, GVariant *reply) {
@@ -229,6 +226,11 @@ static void on_device_objects(Call *call, GVariant *reply) {
                             is_card ? "invalid argument: '%s' is not a known interface"
                                     : "invalid argument: invalid path %s not assigned to domain",
                             name);
+                return;
+        }
+        if (call->row->procedure == REMOTE_DOMAIN_GET_BLOCK_INFO) {
+                call_ask(call, device->path, INTERFACE("Device.Disk"), "GetInfo", g_variant_new("(a{sv})", NULL), "(ttt)",
+                         on_disk_info);
                 return;
         }
         call->state = device ? g_strdup(device->alias) : NULL;

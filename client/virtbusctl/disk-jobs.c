@@ -99,6 +99,26 @@ static int chain(const CommandTarget *target, char **arguments) {
         return table_print(target->ctl, table, "image");
 }
 
+/* How large its image is, as a table; what programs read is in bytes. */
+static int info(const CommandTarget *target, char **arguments) {
+        static const char *const headings[] = { ">CAPACITY", ">ALLOCATION", ">PHYSICAL", NULL };
+        g_autoptr(GError) error = NULL;
+        (void) arguments;
+        g_autoptr(GVariant) answer = ctl_call(target->ctl, target->path, "org.virtbus1.Device.Disk", "GetInfo",
+                                              g_variant_new("(@a{sv})", ctl_options(NULL, NULL)), NULL, NULL, &error);
+        if (!answer)
+                return ctl_fail(g_steal_pointer(&error));
+        g_autoptr(Table) table = table_new(headings);
+        char **cells = g_new0(char *, 4);
+        for (gsize i = 0; i < 3; i++) {
+                guint64 bytes;
+                g_variant_get_child(answer, i, "t", &bytes);
+                cells[i] = target->ctl->json || bytes == 0 ? g_strdup_printf("%" G_GUINT64_FORMAT, bytes) : output_size(bytes);
+        }
+        table_add(table, cells);
+        return table_print(target->ctl, table, "image");
+}
+
 /* The path of the disk's job; NULL when it has been said that there is none. */
 static char *find_job(const CommandTarget *target, int *status) {
         g_autoptr(GError) error = NULL;
@@ -172,6 +192,7 @@ static const DomainCommands commands = {
         .target = "DOMAIN DISK",
         .n_target = 2,
         .commands = (const DomainCommand[]){ { "chain", 0, 0, "", chain },
+                                             { "info", 0, 0, "", info },
                                              { "commit", 0, 2, " [BASE [TOP]]", commit },
                                              { "pull", 0, 1, " [BASE]", pull },
                                              { "copy", 1, 2, " FILE [FORMAT]", copy },

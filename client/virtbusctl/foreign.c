@@ -35,7 +35,7 @@ static const char *const verbs[][2] = {
         { "detach-disk", "detach DOMAIN DISK" },
         { "detach-interface", "detach DOMAIN DEVICE" },
         { "domblkerror", "status DOMAIN --json (Error)" },
-        { "domblkinfo", "stats DOMAIN --json" },
+        { "domblkinfo", "disk info DOMAIN DISK" },
         { "domblklist", "status DOMAIN" },
         { "domblkstat", "stats DOMAIN" },
         { "domblkthreshold", "disk threshold DOMAIN DISK BYTES" },

@@ -310,6 +310,18 @@ static void disk_resize(Call *call, Device *self, uint64_t bytes, sd_bus_message
                 domain->connection->hypervisor->devices->resize_disk(domain, self->definition, &size, call);
 }
 
+static void disk_get_info(Call *call, Device *self, sd_bus_message *options) {
+        g_autoptr(GError) error = NULL;
+        Domain *domain = self->domain;
+        if (options_read(options, &error, NULL) &&
+            offers_check_domain(domain, HYPERVISOR_HAS(domain->connection->hypervisor, devices, get_disk_info), "GetInfo",
+                                &error) &&
+            (domain->state == DOMAIN_SHUTOFF || check_open(self, &error)))
+                domain->connection->hypervisor->devices->get_disk_info(domain, self->definition, call);
+        else
+                call_fail(call, error);
+}
+
 /* Publishing */
 
 static const Vtable *const device_vtables[][4] = {

@@ -73,6 +73,9 @@ typedef struct HypervisorDevices {
         /* Answers Disk.Resize of a domain that is up, or off. */
         void (*resize_disk)(Domain *domain, const DeviceDefinition *device, const DiskSize *size, Call *call);
 
+        /* Answers Disk.GetInfo of a domain that is up, or off. */
+        void (*get_disk_info)(Domain *domain, const DeviceDefinition *device, Call *call);
+
         /* Answers NetworkInterface.GetAddresses of an active domain, by addresses_reply or call_fail: from the agent, or by
          * ARP. */
         void (*get_addresses)(Domain *domain, const DeviceDefinition *device, bool agent, Call *call);

@@ -23,6 +23,7 @@
 #include "qemu/guest/console.h"
 #include "qemu/guest/control.h"
 #include "qemu/guest/device-helpers.h"
+#include "qemu/guest/disk-info.h"
 #include "qemu/guest/dump.h"
 #include "qemu/guest/guest-events.h"
 #include "qemu/guest/guest-log.h"
@@ -437,6 +438,7 @@ static const HypervisorDevices qemu_devices = {
         .update = update_device,
         .resize = tuning_resize,
         .resize_disk = resize_disk,
+        .get_disk_info = disk_info_answer,
         .get_addresses = collect_addresses,
 };
 

@@ -54,6 +54,19 @@ static void resize_disk(Domain *domain, const DeviceDefinition *device, const Di
                 reply_device_disk_resize(call);
 }
 
+/* How large a test machine's disks say that they are, in bytes; nothing of them takes room. */
+#define DISK_BYTES (UINT64_C(1) << 30)
+
+static void get_disk_info(Domain *domain, const DeviceDefinition *device, Call *call) {
+        g_autoptr(GError) error = NULL;
+        if (!device->source[0])
+                domain_fail(domain, &error, VIRTBUS_ERROR_OPERATION_INVALID, "disk '%s' has no image", device->alias);
+        if (error)
+                call_fail(call, error);
+        else
+                reply_device_disk_get_info(call, DISK_BYTES, 0, DISK_BYTES);
+}
+
 /* A card of a test machine has one address of those that are for documentation, RFC 5737; its agent knows of none. */
 static void get_addresses(Domain *domain, const DeviceDefinition *device, bool agent, Call *call) {
         const Machine *machine = domain->run;
@@ -72,5 +85,6 @@ const HypervisorDevices machine_devices = {
         .update = update,
         .resize = resize,
         .resize_disk = resize_disk,
+        .get_disk_info = get_disk_info,
         .get_addresses = get_addresses,
 };

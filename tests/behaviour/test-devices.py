@@ -7,6 +7,7 @@ Usage (below tests/with-bus): test-devices.py test|qemu [GUEST], the folder that
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -235,6 +236,8 @@ def limits_sizes_and_links_are_set():
         resize(16 << 20, shrink=True)
     if REAL:
         wait_in_guest("[ \"$(cat /sys/block/sda/size)\" = 32768 ]")
+        assert bus.call(device, f"{NAME}.Device.Disk", "GetInfo", "a{sv}", {}) == (16 << 20, os.stat(path).st_blocks * 512, 16 << 20)
+    contains(expect("InvalidArgument", bus.call, device, f"{NAME}.Device.Disk", "GetInfo", "a{sv}", variants({"exact": True})), "exact")
     contains(expect("Unsupported" if REAL else "InvalidArgument", update, device, disk("sda", path, "<serial>x</serial>", "scsi") if REAL else "<interface type='user'/>"),
              "serial" if REAL else "kind")
     detach(device)
@@ -575,6 +578,47 @@ def a_start_waits_until_images_have_their_new_sizes():
     hypervisor.do(domain, "Undefine")
     bus.wait(lambda: resized, "the size")
     assert domain not in bus.objects(hypervisor.path)
+
+
+def how_large_an_image_is_can_be_asked():
+    if not REAL:
+        domain = hypervisor.define(hypervisor.document("sized", devices=disk("vda", "/x")))
+        assert bus.call(f"{domain}/device/virtio_2ddisk0", f"{NAME}.Device.Disk", "GetInfo", "a{sv}", {}) == (1 << 30, 0, 1 << 30)
+        hypervisor.do(domain, "Undefine")
+        return
+    raw, base, over, other = image("sized.img"), image("sized.qcow2", 32, "qcow2"), os.path.join(WORK, "over.qcow2"), image("sized.vmdk", 4, "vmdk")
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", base, "-F", "qcow2", over, "64M"], check=True)
+    with open(raw, "r+b") as file:
+        file.write(bytes([1]) * 65536)
+    cdrom = "<disk type='file' device='cdrom'><target dev='sda' bus='sata'/><readonly/></disk>"
+    network = "<disk type='network'><driver type='raw'/><source protocol='nbd' name='x'><host name='localhost'/></source><target dev='vda'/></disk>"
+    domain = hypervisor.define(hypervisor.document("sized", devices=disk("vda", raw) + disk("vdb", over, form="qcow2") + cdrom))
+
+    def info(name, **options):
+        return bus.call(f"{domain}/device/{name}", f"{NAME}.Device.Disk", "GetInfo", "a{sv}", variants(options))
+
+    def sizes(path, capacity):
+        return capacity, os.stat(path).st_blocks * 512, os.path.getsize(path)
+    assert 65536 <= info("virtio_2ddisk0")[1] < 8 << 20
+    for started in (False, True):
+        if started:
+            hypervisor.do(domain, "Start", paused=True)
+        assert info("virtio_2ddisk0") == sizes(raw, 8 << 20) and info("virtio_2ddisk1")[:2] == sizes(over, 64 << 20)[:2], (info("virtio_2ddisk0"), info("virtio_2ddisk1"))
+        assert abs(info("virtio_2ddisk1")[2] - os.path.getsize(over)) < 512  # QEMU counts whole sectors
+        contains(expect("OperationInvalid", info, "sata0_2d0_2d0"), "no image")
+    hypervisor.do(domain, "Destroy")
+    os.unlink(base)  # which is not looked at
+    assert info("virtio_2ddisk1") == sizes(over, 64 << 20)
+    os.unlink(raw)
+    expect("InvalidArgument", info, "virtio_2ddisk0")
+    os.mkfifo(raw)
+    contains(expect("InvalidArgument", info, "virtio_2ddisk0"), "neither a file nor a block device")
+    shutil.copy(other, over)
+    contains(expect("InvalidArgument", info, "virtio_2ddisk1"), "not of format qcow2")
+    hypervisor.do(domain, "Undefine")
+    domain = hypervisor.define(hypervisor.document("sized", devices=network))
+    contains(expect("Unsupported", info, "virtio_2ddisk0"), "while the domain runs")
+    hypervisor.do(domain, "Undefine")
 
 
 def who_may_not_change_devices_is_refused():

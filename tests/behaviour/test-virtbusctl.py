@@ -174,6 +174,9 @@ def images_of_disks_are_merged_and_copied():
     domain = qemu.define(qemu.document("layers", f"<disk type='file'><driver name='qemu' type='qcow2'/><source file='{top}'/><target dev='vda' bus='virtio'/></disk>"))
     qemu.do(domain, "Start", paused=True)
     assert [row["path"] for row in json.loads(ctl("disk", "chain", "layers", "vda", "--json"))] == [top, base]
+    sizes = json.loads(ctl("disk", "info", "layers", "vda", "--json"))
+    assert sizes[0]["capacity"] == 4 << 20 and 0 < sizes[0]["physical"] < 4 << 20, sizes
+    contains(ctl("disk", "info", "layers", "vda"), "CAPACITY", "4.0M")
     job = ctl("disk", "copy", "layers", "vda", copy).strip()
     bus.wait(lambda: bus.get(f"/org/virtbus1/job/{job}", "Job.Disk", "Ready"), "the copy")
     contains(ctl("jobs"), job, "copy")
