@@ -8,6 +8,7 @@
  * UUID in VIRTBUS_NETWORK. */
 
 #include <linux/capability.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,12 @@ static void give_up_capabilities(void) {
         const struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = { 0 };
         prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
         syscall(SYS_capset, &header, none);
+}
+
+/* Whoever is told to end ends well; the driver reads dnsmasq's file for what it has not heard. */
+static void end(int number) {
+        (void) number;
+        _exit(EXIT_SUCCESS);
 }
 
 static const char *known(const char *name) {
@@ -49,6 +56,7 @@ int main(int argc, char *argv[]) {
         struct sockaddr_un address;
         const char *path = known("VIRTBUS_LEASES"), *action = argc > 1 ? argv[1] : "";
         char message[LEASE_MESSAGE_BYTES_MAX];
+        signal(SIGTERM, end);
         give_up_capabilities();
         if (argc < 4 || (strcmp(action, "add") != 0 && strcmp(action, "old") != 0 && strcmp(action, "del") != 0))
                 return EXIT_SUCCESS; /* what else dnsmasq tells, now or one day */

@@ -6,6 +6,7 @@ namespaces.
 Usage (below unshare --net tests/with-bus): test-network-leases.py
 """
 
+import contextlib
 import os
 import signal
 import socket
@@ -15,11 +16,12 @@ import time
 
 from gi.repository import GLib
 from network_rig import RUNTIME, blocks, bus, call, define, document, get, kill_driver, left, links, networks, servers, undefine, xml_of
-from rig import NAME, User, contains, denied, expect, polkit_rules, run
+from rig import DEADLINE, NAME, ROOT, User, contains, denied, expect, polkit_rules, run
 from spaces import Space, shell
 
 SOON = 0.02  # a lease is told within, in the middle; DEADLINE ends a test that fails
 DHCP = "<dhcp><range start='10.77.1.10' end='10.77.1.250'><lease expiry='2' unit='hours'/></range><host mac='52:54:00:77:01:99' name='known' ip='10.77.1.9'/></dhcp>"
+SENDTO = "44 " if os.uname().machine == "x86_64" else "206 "  # its number, as /proc/PID/syscall has it
 MAC = "52:54:00:77:01:{:02x}"
 
 
@@ -176,6 +178,31 @@ def leases_are_found_again_by_the_next_driver():
     spaces.pop().leave()
     undefine(network)
     assert left() == [], left()
+
+
+def a_helper_that_is_told_to_end_while_nobody_reads_ends_well():
+    network = define(document("n", "", blocks(1, DHCP)))
+    call(network, "Start")
+    with open(f"/proc/{servers()[get(network, 'UUID')]}/cmdline", encoding="utf-8") as file:
+        helper = next(word.partition("=")[2] for word in file.read().split("\0") if word.startswith("--dhcp-script="))
+    undefine(network)
+    path = f"{ROOT}/leases-of-nobody"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as reader:
+        reader.bind(path)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as writer:
+            writer.connect(path)
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    writer.send(b"before")
+        with subprocess.Popen([helper, "add", MAC.format(1), "10.77.1.20"], env={"VIRTBUS_LEASES": path, "VIRTBUS_NETWORK": "n"}) as process:
+            bus.wait(lambda: open(f"/proc/{process.pid}/syscall", encoding="utf-8").read().startswith(SENDTO), "the helper that waits in sendto(2)")
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(DEADLINE) == 0
+        reader.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                assert reader.recv(1024) == b"before"
+    os.unlink(path)
 
 
 def a_flood_of_leases_is_told_in_measure_and_the_last_word_is_true():
@@ -396,6 +423,7 @@ if os.geteuid() != 0 or any("UP" in link["flags"] for name, link in links().item
     sys.exit("this is for root in a network namespace of its own: unshare --net tests/with-bus tests/behaviour/test-network-leases.py")
 shell("ip link set lo up")
 run([a_lease_is_told_when_it_is_given_changed_and_given_back, a_lease_is_told_soon, what_a_guest_says_of_itself_is_a_name_or_left_out,
-     leases_of_ipv6_are_told, leases_are_found_again_by_the_next_driver, a_flood_of_leases_is_told_in_measure_and_the_last_word_is_true,
+     leases_of_ipv6_are_told, leases_are_found_again_by_the_next_driver,
+     a_helper_that_is_told_to_end_while_nobody_reads_ends_well, a_flood_of_leases_is_told_in_measure_and_the_last_word_is_true,
      a_host_that_is_added_is_served_when_that_is_answered, each_section_is_changed_in_what_runs_in_the_definition_or_in_both,
      a_change_that_dnsmasq_refuses_leaves_all_as_it_was, who_may_not_update_is_refused, a_driver_that_is_killed_during_an_update_leaves_one_or_the_other], after_failure=clean_up)
