@@ -9,6 +9,7 @@ import shutil
 import socket
 import subprocess
 
+from processes import all_processes
 from rig import DEADLINE, NAME, ROOT, Bus, BusError, variants
 
 PATH = "/org/virtbus1/lxc"
@@ -134,7 +135,7 @@ def groups(domain):
 
 def guests():
     """The processes that watch over containers."""
-    return [int(pid) for pid in os.listdir("/proc") if pid.isdigit() and "virtbus-lxc-guest" in read_text(f"/proc/{pid}/cmdline")]
+    return [pid for pid, words in all_processes().items() if "virtbus-lxc-guest" in "\0".join(words)]
 
 
 def read_text(path):

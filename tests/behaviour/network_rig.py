@@ -5,6 +5,7 @@ import json
 import os
 
 from gi.repository import GLib
+from processes import all_processes
 from rig import NAME, ROOT, Bus, expect
 from spaces import shell
 
@@ -54,19 +55,18 @@ def kill_driver(pid=None, **options):
     expect("NoSuchNetwork", bus.call, PATH, f"{NAME}.Networks", "GetNetworkByName", "s", "nobody's")
 
 
+def leads(pid):
+    """Its child, which tells of leases, does not."""
+    try:
+        return os.getpgid(pid) == pid
+    except OSError:
+        return False
+
+
 def servers():
     """The dnsmasq that run, by the UUID of their network."""
-    found = {}
-    for number in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{number}/cmdline", encoding="utf-8") as file:
-                words = file.read().split("\0")
-            leads = os.getpgid(int(number)) == int(number)  # its child tells of leases
-        except OSError:
-            continue
-        if leads and words[0].endswith("/dnsmasq"):
-            found[next(word for word in words if word.startswith("--conf-file=")).split("/")[-2]] = int(number)
-    return found
+    return {next(word for word in words if word.startswith("--conf-file=")).split("/")[-2]: pid for pid, words in all_processes().items()
+            if words[0].endswith("/dnsmasq") and leads(pid)}
 
 
 def links():

@@ -16,6 +16,7 @@ import sys
 
 from gi.repository import GLib
 
+from processes import all_processes
 from rig import BUILD, DEADLINE, NAME, ROOT, SOURCE, Bus, BusError, Ends, Hypervisor, expect, run, variants
 
 bus = Bus()
@@ -175,20 +176,12 @@ ACTIVE = ("running", "paused", "kept")
 GIVEN_UP = ("statistics",)
 
 
-def processes():
-    """Of this namespace; what is being looked at may end."""
-    found = {}
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{pid}/cmdline", "rb") as file:
-                found[int(pid)] = file.read().decode(errors="replace")
-        except OSError:
-            pass
-    return found
+def lines():
+    return {pid: "\0".join(words) for pid, words in all_processes().items()}
 
 
 def machines(uuid):
-    return [pid for pid, line in processes().items() if uuid in line and "guest=" in line and "qemu-system" in line]
+    return [pid for pid, line in lines().items() if uuid in line and "guest=" in line and "qemu-system" in line]
 
 
 def files():
@@ -397,7 +390,7 @@ def what_waits_for_a_program_that_tells_what_it_can_is_cancelled():
     end_driver()
     bus.wait(lambda: all(answers.values()), "answers")
     assert all(isinstance(answer[0], BusError) and answer[0].name.endswith(".Cancelled") for answer in answers.values()), answers
-    bus.wait(lambda: not [line for line in processes().values() if str(HOUR) in line], "the end of the program, which is told when the driver ends")
+    bus.wait(lambda: not [line for line in lines().values() if str(HOUR) in line], "the end of the program, which is told when the driver ends")
     reach_driver()
     expect("NoSuchDomain", bus.call, hypervisor.path, f"{NAME}.Connection", "GetDomainByName", "s", "mute")
 
@@ -445,7 +438,7 @@ class Run:
         raise AssertionError(f"{self.name} ended before it said {word!r}: {said}")
 
     def stop_guest(self):
-        guest, = [pid for pid, line in processes().items() if f"guest={self.name}," in line]
+        guest, = [pid for pid, line in lines().items() if f"guest={self.name}," in line]
         os.kill(guest, signal.SIGSTOP)
         return self
 
@@ -481,7 +474,7 @@ def a_guest_without_a_service_ends_with_its_program():
     os.close(writer)
     assert os.listdir(Run.temporary) == []
     names = [f"guest={name}," for name in ("begins", "runs", "hangs", "earlier", "later")]
-    bus.wait(lambda: not [line for line in processes().values() if str(HOUR) in line or any(name in line for name in names)], "the ends of all that they had started")
+    bus.wait(lambda: not [line for line in lines().values() if str(HOUR) in line or any(name in line for name in names)], "the ends of all that they had started")
 
 
 def left():
@@ -489,7 +482,7 @@ def left():
     kept = (f"{WORK}/", f"{ROOT}/{hypervisor.name}/state/{hypervisor.name}/capabilities/")
     return [path for path in files() if path not in state["files"] and not path.startswith(kept)] + \
            [path for path in files() if path.startswith(f"{WORK}/file.save.")] + \
-           [line for line in processes().values() if line.startswith("gzip") or "guest=" in line]
+           [line for line in lines().values() if line.startswith("gzip") or "guest=" in line]
 
 
 def nothing_is_left():

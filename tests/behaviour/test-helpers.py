@@ -9,7 +9,6 @@ import errno
 import json
 import os
 import re
-import select
 import shutil
 import signal
 import socket
@@ -19,6 +18,7 @@ import time
 import xml.etree.ElementTree as ET
 
 from gi.repository import GLib
+from processes import all_processes, is_here, status_of, wait_for_end, words_of
 from rig import BUILD, NAME, ROOT, Bus, BusError, Hypervisor, Skip, contains, expect, kernel, run, variants
 from spaces import shell
 
@@ -58,39 +58,14 @@ def forward(ports, more="", proto="tcp"):
 
 
 def processes(program):
-    """Those of that program which are in this network namespace: other tests may have some too."""
-    found, here = [], os.readlink("/proc/self/ns/net")
-    for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
-        try:
-            words = open(f"/proc/{pid}/cmdline", encoding="utf-8").read().split("\0")
-            if os.path.basename(words[0]).split(".")[0] == program and os.readlink(f"/proc/{pid}/ns/net") == here:
-                found.append(pid)
-        except OSError:
-            continue
-    return found
+    """Those of this test's."""
+    return [pid for pid, words in all_processes().items() if os.path.basename(words[0]).split(".")[0] == program and is_here(pid)]
 
 
 def one(program="passt"):
     found = processes(program)
     assert len(found) == 1, found
     return found[0]
-
-
-def wait_for_end(pid):
-    try:
-        fd = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return
-    with os.fdopen(fd) as process:
-        assert select.select([process], [], [], 20)[0], f"process {pid} does not end"
-
-
-def status_of(pid, what):
-    return re.search(rf"^{what}:\s*(.*)$", open(f"/proc/{pid}/status", encoding="utf-8").read(), re.M)[1].split()
-
-
-def words_of(pid):
-    return open(f"/proc/{pid}/cmdline", encoding="utf-8").read().split("\0")
 
 
 def is_open(port, kind="tcp", address="127.0.0.1"):

@@ -22,6 +22,7 @@ import tempfile
 import time
 
 from gi.repository import GLib
+from processes import all_processes
 from rig import DEADLINE, NAME, ROOT, SOURCE, Bus, BusError, Hypervisor, User, contains, expect, open_files, polkit_rules, run, variants
 
 if os.geteuid() != 0:
@@ -493,15 +494,8 @@ def what_a_guest_causes_is_told_in_measure_and_the_last_word_is_true():
 
 def qemus(domain):
     """The processes that run it."""
-    uuid, found = bus.get(domain, "Domain", "UUID"), []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{pid}/cmdline", "rb") as file:
-                if uuid.encode() in file.read().split(b"\0"):
-                    found.append(int(pid))
-        except OSError:
-            pass
-    return found
+    uuid = bus.get(domain, "Domain", "UUID")
+    return [pid for pid, words in all_processes().items() if uuid in words]
 
 
 def two_qemus_never_run_one_domain():

@@ -16,6 +16,7 @@ import time
 
 from gi.repository import GLib
 from network_rig import RUNTIME, blocks, bus, call, define, document, get, kill_driver, left, links, networks, servers, undefine, xml_of
+from processes import words_of
 from rig import DEADLINE, NAME, ROOT, User, contains, denied, expect, polkit_rules, run
 from spaces import Space, shell
 
@@ -183,8 +184,7 @@ def leases_are_found_again_by_the_next_driver():
 def a_helper_that_is_told_to_end_while_nobody_reads_ends_well():
     network = define(document("n", "", blocks(1, DHCP)))
     call(network, "Start")
-    with open(f"/proc/{servers()[get(network, 'UUID')]}/cmdline", encoding="utf-8") as file:
-        helper = next(word.partition("=")[2] for word in file.read().split("\0") if word.startswith("--dhcp-script="))
+    helper = next(word.partition("=")[2] for word in words_of(servers()[get(network, "UUID")]) if word.startswith("--dhcp-script="))
     undefine(network)
     path = f"{ROOT}/leases-of-nobody"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as reader:

@@ -3,12 +3,11 @@
 """Emulated TPMs: swtpm beside a real QEMU, from the making of its keys to its end, whoever ends."""
 
 import os
-import re
-import select
 import shutil
 import signal
 import sys
 
+from processes import all_processes, status_of, wait_for_end
 from rig import NAME, ROOT, Bus, BusError, Ends, Hypervisor, contains, expect, run, variants
 
 if os.geteuid() != 0:
@@ -38,34 +37,13 @@ def document(backend="<backend type='emulator' version='2.0'/>", name="sealed", 
 
 def emulators():
     """The processes of swtpm that this test's folders are of."""
-    found = []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            words = open(f"/proc/{pid}/cmdline", encoding="utf-8").read().split("\0")
-        except OSError:
-            continue
-        if words[0].endswith("/swtpm") and any(FOLDER in word for word in words):
-            found.append(int(pid))
-    return found
+    return [pid for pid, words in all_processes().items() if words[0].endswith("/swtpm") and any(FOLDER in word for word in words)]
 
 
 def emulator():
     found = emulators()
     assert len(found) == 1, found
     return found[0]
-
-
-def wait_for_end(pid):
-    try:
-        fd = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return
-    with os.fdopen(fd) as process:
-        assert select.select([process], [], [], 20)[0], f"process {pid} does not end"
-
-
-def status_of(pid, what):
-    return re.search(rf"^{what}:\s*(.*)$", open(f"/proc/{pid}/status", encoding="utf-8").read(), re.M)[1].split()
 
 
 def off(domain):
