@@ -221,6 +221,62 @@ static void change_iothread(Call *call) {
         ask(call, call->row->member, g_variant_new("(u@a{sv})", number, call_options(call)));
 }
 
+/* libvirt's names are the bus's. */
+static void set_iothread(Call *call) {
+        uint32_t number;
+        GVariantBuilder values;
+        GVariantIter iterator;
+        const char *name;
+        GVariant *value;
+        bool fine = true;
+        g_autoptr(GVariant) parameters = g_variant_get_child_value(call->arguments, 2);
+        g_variant_get_child(call->arguments, 1, "u", &number);
+        g_variant_builder_init(&values, G_VARIANT_TYPE("a{st}"));
+        g_variant_iter_init(&iterator, parameters);
+        while (fine && g_variant_iter_next(&iterator, "(&sv)", &name, &value)) {
+                static const char *const known[] = { "poll_max_ns",     "poll_grow",       "poll_shrink",
+                                                     "thread_pool_min", "thread_pool_max", NULL };
+                int64_t amount = g_variant_is_of_type(value, G_VARIANT_TYPE_UINT64)   ? (int64_t) g_variant_get_uint64(value)
+                                 : g_variant_is_of_type(value, G_VARIANT_TYPE_UINT32) ? (int64_t) g_variant_get_uint32(value)
+                                 : g_variant_is_of_type(value, G_VARIANT_TYPE_INT32)  ? g_variant_get_int32(value)
+                                                                                      : -1;
+                fine = g_strv_contains(known, name) && amount >= 0;
+                if (fine)
+                        g_variant_builder_add(&values, "{st}", name, (uint64_t) amount);
+                else
+                        call_refuse(call, LIBVIRT_INVALID_ARG,
+                                    "invalid argument: parameter '%.64s' is not known, or out of range", name);
+                g_variant_unref(value);
+        }
+        g_autoptr(GVariant) given = g_variant_ref_sink(g_variant_builder_end(&values));
+        if (fine)
+                ask(call, "SetIOThread", g_variant_new("(u@a{st}@a{sv})", number, given, call_options(call)));
+}
+
+/* The list is the bus's. */
+static void set_vcpu(Call *call) {
+        int32_t state;
+        g_variant_get_child(call->arguments, 2, "i", &state);
+        if (state == 0 || state == 1)
+                ask(call, "SetVCPUList", g_variant_new("(sb@a{sv})", call_string(call, 1), state == 1, call_options(call)));
+        else
+                call_refuse(call, LIBVIRT_INVALID_ARG, "invalid argument: state is %d, neither 0 nor 1", state);
+}
+
+static void set_lifecycle_action(Call *call) {
+        static const char *const events[] = { "poweroff", "reboot", "crash" };
+        static const char *const actions[] = { "destroy",  "restart",          "rename-restart",
+                                               "preserve", "coredump-destroy", "coredump-restart" };
+        uint32_t event, action;
+        g_variant_get_child(call->arguments, 1, "u", &event);
+        g_variant_get_child(call->arguments, 2, "u", &action);
+        if (event >= G_N_ELEMENTS(events) || action >= G_N_ELEMENTS(actions))
+                call_refuse(call, LIBVIRT_INVALID_ARG, "invalid argument: there is no lifecycle event %u with action %u", event,
+                            action);
+        else
+                ask(call, "SetLifecycleAction", g_variant_new("(ss@a{sv})", events[event], actions[action], call_options(call)));
+}
+
 static void on_renamed(Call *call, GVariant *reply) {
         (void) reply;
         call_answer(call, g_variant_new("(i)", 0));
@@ -301,6 +357,9 @@ const CallRow tune_calls[] = {
         { REMOTE_DOMAIN_PIN_EMULATOR, pin_emulator, "PinEmulator", CHANGES, affect_flags },
         { REMOTE_DOMAIN_ADD_IOTHREAD, change_iothread, "AddIOThread", CHANGES, affect_flags },
         { REMOTE_DOMAIN_DEL_IOTHREAD, change_iothread, "RemoveIOThread", CHANGES, affect_flags },
+        { REMOTE_DOMAIN_SET_IOTHREAD_PARAMS, set_iothread, NULL, CHANGES, affect_flags },
+        { REMOTE_DOMAIN_SET_VCPU, set_vcpu, NULL, CHANGES, affect_flags },
+        { REMOTE_DOMAIN_SET_LIFECYCLE_ACTION, set_lifecycle_action, NULL, CHANGES, affect_flags, LIBVIRT_CONFIG_UNSUPPORTED },
         { REMOTE_DOMAIN_RENAME, rename_domain, NULL, CHANGES },
         { REMOTE_DOMAIN_SET_METADATA, set_metadata, NULL, CHANGES, affect_flags },
         { REMOTE_DOMAIN_GET_METADATA, get_metadata, NULL, READS, metadata_flags },

@@ -18,6 +18,7 @@ typedef enum Kind {
         KIND_TEXT,   /* as it is */
         KIND_SWITCH, /* on or off */
         KIND_MEDIUM, /* PATH[,FORMAT], or nothing */
+        KIND_MEMBER, /* a number, which is one of several by the name PART */
 } Kind;
 
 /* What has a method of its own. Those that are NUMBERED are of one of several: vcpu_cpus.3. */
@@ -25,7 +26,9 @@ static const struct Setting {
         const char *name, *interface, *method;
         Kind kind;
         bool is_numbered;
-        const char *off; /* of a switch, where that is another method */
+        const char *off;  /* of a switch, where that is another method */
+        const char *part; /* the first argument, of one that is not numbered; of a member its name */
+        bool is_listed;   /* what is numbered may be a list: vcpu.1-3 */
 } settings[] = {
         { "title", DOMAIN, "SetTitle", KIND_TEXT },
         { "description", DOMAIN, "SetDescription", KIND_TEXT },
@@ -33,10 +36,19 @@ static const struct Setting {
         { "max_vcpus", DOMAIN, "SetMaxVCPUs", KIND_COUNT },
         { "memory", DOMAIN, "SetMemory", KIND_SIZE },
         { "vcpus", DOMAIN, "SetVCPUs", KIND_COUNT },
+        { "vcpu", DOMAIN, "SetVCPUList", KIND_SWITCH, .is_numbered = true, .is_listed = true },
+        { "on_poweroff", DOMAIN, "SetLifecycleAction", KIND_TEXT, .part = "poweroff" },
+        { "on_reboot", DOMAIN, "SetLifecycleAction", KIND_TEXT, .part = "reboot" },
+        { "on_crash", DOMAIN, "SetLifecycleAction", KIND_TEXT, .part = "crash" },
         { "vcpu_cpus", DOMAIN, "PinVCPU", KIND_TEXT, .is_numbered = true },
         { "emulator_cpus", DOMAIN, "PinEmulator", KIND_TEXT },
         { "iothread", DOMAIN, "AddIOThread", KIND_SWITCH, .is_numbered = true, .off = "RemoveIOThread" },
         { "iothread_cpus", DOMAIN, "PinIOThread", KIND_TEXT, .is_numbered = true },
+        { "iothread_poll_max_ns", DOMAIN, "SetIOThread", KIND_MEMBER, .is_numbered = true, .part = "poll_max_ns" },
+        { "iothread_poll_grow", DOMAIN, "SetIOThread", KIND_MEMBER, .is_numbered = true, .part = "poll_grow" },
+        { "iothread_poll_shrink", DOMAIN, "SetIOThread", KIND_MEMBER, .is_numbered = true, .part = "poll_shrink" },
+        { "iothread_pool_min", DOMAIN, "SetIOThread", KIND_MEMBER, .is_numbered = true, .part = "thread_pool_min" },
+        { "iothread_pool_max", DOMAIN, "SetIOThread", KIND_MEMBER, .is_numbered = true, .part = "thread_pool_max" },
         { "memory_nodes", DOMAIN, "SetMemoryNodes", KIND_TEXT },
         { "size", DISK, "Resize", KIND_GROWTH },
         { "media", DISK, "ChangeMedia", KIND_MEDIUM },
@@ -98,7 +110,11 @@ char **setting_names(VirtbusObject *device) {
         g_autoptr(GStrvBuilder) names = g_strv_builder_new();
         for (size_t i = 0; i < G_N_ELEMENTS(settings); i++)
                 if (object_has(device, settings[i].interface)) {
-                        g_autofree char *name = g_strconcat(settings[i].name, settings[i].is_numbered ? ".0" : "", NULL);
+                        g_autofree char *name = g_strconcat(settings[i].name,
+                                                            settings[i].is_listed     ? ".1"
+                                                            : settings[i].is_numbered ? ".0"
+                                                                                      : "",
+                                                            NULL);
                         g_strv_builder_add(names, name);
                 }
         for (size_t i = 0; i < G_N_ELEMENTS(limits); i++)
@@ -147,7 +163,16 @@ static bool add_value(const Ctl *ctl, GVariantBuilder *arguments, const struct S
                         return fail(error, name, value, "it is not a number");
                 g_variant_builder_add(arguments, "u", (guint32) number);
                 return true;
+        case KIND_MEMBER:
+                if (!ctl_read_size(value, &number))
+                        return fail(error, name, value, "it is not a number");
+                g_variant_builder_open(arguments, G_VARIANT_TYPE("a{st}"));
+                g_variant_builder_add(arguments, "{st}", setting->part, number);
+                g_variant_builder_close(arguments);
+                return true;
         case KIND_TEXT:
+                if (setting->part)
+                        g_variant_builder_add(arguments, "s", setting->part);
                 g_variant_builder_add(arguments, "s", value);
                 return true;
         case KIND_SWITCH:
@@ -187,9 +212,11 @@ static GVariant *make_call(const Ctl *ctl, const struct Setting *setting, const 
         guint64 which;
         g_variant_builder_init(&arguments, G_VARIANT_TYPE_TUPLE);
         bool is_fine = !!number == setting->is_numbered &&
-                       (!number || g_ascii_string_to_unsigned(number, 10, 0, G_MAXUINT32, &which, NULL));
+                       (!number || setting->is_listed || g_ascii_string_to_unsigned(number, 10, 0, G_MAXUINT32, &which, NULL));
         if (!is_fine)
                 fail(error, name, value, setting->is_numbered ? "say which: NAME.NUMBER=VALUE" : "there is only one");
+        else if (number && setting->is_listed)
+                g_variant_builder_add(&arguments, "s", number);
         else if (number)
                 g_variant_builder_add(&arguments, "u", (guint32) which);
         if (!is_fine || !add_value(ctl, &arguments, setting, name, value, error)) {

@@ -181,6 +181,28 @@ static void bus_remove_io_thread(Call *call, Domain *self, uint32_t thread, sd_b
         change_io_thread(call, self, IO_THREAD_REMOVED, thread, options);
 }
 
+static void bus_set_io_thread(Call *call, Domain *self, uint32_t thread, sd_bus_message *arguments) {
+        g_autoptr(GError) error = NULL;
+        int r = 0;
+        DeviceChange *change = resources_read_io_thread_values(thread, arguments, &r, &error);
+        if (r < 0)
+                call_fail_errno(call, r);
+        else
+                change_domain(call, self, change, error);
+}
+
+static void bus_set_vcpu_list(Call *call, Domain *self, const char *vcpus, bool enabled, sd_bus_message *options) {
+        g_autoptr(GError) error = NULL;
+        DeviceChange *change = resources_read_vcpu_list(self, vcpus, enabled, options, &error);
+        change_domain(call, self, change, error);
+}
+
+static void bus_set_lifecycle_action(Call *call, Domain *self, const char *event, const char *action, sd_bus_message *options) {
+        g_autoptr(GError) error = NULL;
+        DeviceChange *change = resources_read_lifecycle(event, action, options, &error);
+        change_domain(call, self, change, error);
+}
+
 static void bus_set_limits(Call *call, Domain *self, sd_bus_message *arguments) {
         g_autoptr(GError) error = NULL;
         DeviceChange *given = device_change_new(false, false);

@@ -10,6 +10,10 @@
 DeviceChange *resources_read_memory(uint64_t size, sd_bus_message *options, GError **error);
 DeviceChange *resources_read_vcpus(uint32_t count, sd_bus_message *options, GError **error);
 
+/* TEXT: which of those that DOMAIN may have. */
+DeviceChange *resources_read_vcpu_list(const Domain *domain, const char *text, bool enabled, sd_bus_message *options,
+                                       GError **error);
+
 /* What is the most is said by the definition alone: what has been started keeps its own. */
 DeviceChange *resources_read_max_memory(const Domain *domain, uint64_t size, sd_bus_message *options, GError **error);
 DeviceChange *resources_read_max_vcpus(const Domain *domain, uint32_t count, sd_bus_message *options, GError **error);
@@ -19,3 +23,9 @@ DeviceChange *resources_read_cpus(PinnedThread which, uint32_t number, const cha
 DeviceChange *resources_read_nodes(const char *nodes, sd_bus_message *options, GError **error);
 
 DeviceChange *resources_read_io_thread(IOThreadChange kind, uint32_t thread, sd_bus_message *options, GError **error);
+
+/* VALUES: a{st} by the names of Domain.SetIOThread, and the options behind it. *R is a negative errno where the message is not one. */
+DeviceChange *resources_read_io_thread_values(uint32_t thread, sd_bus_message *arguments, int *r, GError **error);
+
+/* What becomes of a guest that ends. */
+DeviceChange *resources_read_lifecycle(const char *event, const char *action, sd_bus_message *options, GError **error);

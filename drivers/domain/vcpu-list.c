@@ -122,3 +122,55 @@ void vcpu_list_set(xmlNode *root, uint32_t n) {
                 set(one, grows, true, grows && last_order(list) > 0 ? last_order(list) + 1 : 0);
         xml_set_number(vcpu, "current", n);
 }
+
+static bool mark(uint8_t *marks, uint32_t count, const char *word) {
+        bool without = *word == '^';
+        guint64 first, last;
+        g_auto(GStrv) ends = g_strsplit(word + without, "-", 2);
+        if (!ends[0] || !g_ascii_string_to_unsigned(g_strstrip(ends[0]), 10, 0, UINT32_MAX, &first, NULL))
+                return false;
+        last = first;
+        if (ends[1] && (without || !g_ascii_string_to_unsigned(g_strstrip(ends[1]), 10, 0, UINT32_MAX, &last, NULL)))
+                return false;
+        if (last < first || last >= count)
+                return false;
+        for (guint64 i = first; i <= last; i++)
+                marks[i] = !without;
+        return true;
+}
+
+GArray *vcpu_list_read(const char *text, uint32_t count) {
+        g_autoptr(GArray) numbers = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+        g_autofree uint8_t *marks = g_new0(uint8_t, (gsize) count + 1);
+        g_auto(GStrv) words = g_strsplit(text, ",", -1);
+        for (char **word = words; *word; word++)
+                if (!mark(marks, count, g_strstrip(*word)))
+                        return NULL;
+        for (uint32_t i = 0; i < count; i++)
+                if (marks[i])
+                        g_array_append_val(numbers, i);
+        return numbers->len > 0 ? g_steal_pointer(&numbers) : NULL;
+}
+
+void vcpu_list_enable(xmlNode *root, uint32_t maximum, uint32_t current, const GArray *numbers, bool enabled) {
+        uint32_t n = 0;
+        bool has_gap = false;
+        vcpu_list_make(root, maximum, current);
+        xmlNode *list = xml_child(root, "vcpus");
+        complete(list, maximum, current);
+        bool has_order = last_order(list) > 0;
+        for (guint i = 0; i < numbers->len; i++) {
+                xmlNode *one = find(list, g_array_index(numbers, uint32_t, i));
+                if (one && is_enabled(one) != enabled)
+                        set(one, enabled, true, enabled && has_order ? last_order(list) + 1 : 0);
+        }
+        for (uint32_t id = 0; id < maximum; id++) {
+                xmlNode *one = find(list, id);
+                bool is_there = one && is_enabled(one);
+                if (is_there && has_gap)
+                        xml_set_attribute(one, "hotpluggable", "yes");
+                has_gap |= !is_there;
+                n += is_there;
+        }
+        xml_set_number(xml_ensure_child(root, "vcpu"), "current", n);
+}

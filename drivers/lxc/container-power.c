@@ -89,12 +89,16 @@ static void resize(Operation *operation) {
         g_autoptr(GError) error = NULL;
         if (!check_runs(operation))
                 return;
-        if (change->vcpus > 0 || change->cpus || change->io_thread != IO_THREAD_SAME) {
+        if (change->vcpus > 0 || change->cpus || change->io_thread != IO_THREAD_SAME || change->listed_vcpus) {
                 domain_fail(operation->domain, &error, VIRTBUS_ERROR_UNSUPPORTED,
                             "a container has no virtual processors and I/O threads; give its <vcpu> a cpuset, and its <cputune> "
                             "a "
                             "quota");
                 operation_finish(operation, error);
+                return;
+        }
+        if (change->is_lifecycle) { /* which is looked at when it ends */
+                operation_finish(operation, NULL);
                 return;
         }
         container_work_limit(operation, change->document);

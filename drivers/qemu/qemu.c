@@ -53,11 +53,27 @@
 
 /* What is done with a guest that runs; told in this order. */
 static const GuestModule *const modules[] = {
-        &guest_events_module,    &control_module,          &plugging_module,       &hotplug_module,
-        &update_module,          &collect_module,          &console_module,        &dump_module,
-        &migration_module,       &agent_channel_module,    &isolation_module,      &nodes_module,
-        &block_job_begin_module, &block_job_follow_module, &block_job_module,      &guest_tpm_module,
-        &snapshot_live_module,   &checkpoint_module,       &device_helpers_module, NULL,
+        &guest_events_module,
+        &control_module,
+        &plugging_module,
+        &hotplug_module,
+        &update_module,
+        &collect_module,
+        &console_module,
+        &dump_module,
+        &migration_module,
+        &agent_channel_module,
+        &isolation_module,
+        &nodes_module,
+        &block_job_begin_module,
+        &block_job_follow_module,
+        &block_job_module,
+        &guest_tpm_module,
+        &snapshot_live_module,
+        &checkpoint_module,
+        &device_helpers_module,
+        &tuning_module,
+        NULL,
 };
 
 /* The binary that a document asks for: its architecture's where it names none. */

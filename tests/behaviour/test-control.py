@@ -9,12 +9,13 @@ import os
 import socket
 import struct
 import sys
+import xml.etree.ElementTree as ET
 
 import gi
 from gi.repository import GLib, GObject
 
 import rig
-from rig import DEADLINE, NAME, Bus, Hypervisor, Skip, User, contains, expect, kernel, read_until, run, variants
+from rig import DEADLINE, NAME, ROOT, Bus, Hypervisor, Skip, User, contains, expect, kernel, read_until, run, variants
 
 bus = Bus()
 hypervisor = Hypervisor(bus, sys.argv[1])
@@ -270,13 +271,91 @@ def its_threads_and_limits_are_set():
     contains(expect("InvalidArgument", do, "SetLimits", "a{st}a{sv}", {}, {}), "no limit")
 
 
+def single_processors_and_what_threads_do_are_set():
+    def listed(**options):
+        text = bus.call(domain, f"{NAME}.Domain", "GetXML", "a{sv}", variants(options))
+        return [v.get("id") for v in ET.fromstring(text).iter("vcpu") if v.get("enabled") == "yes"]
+
+    def call(member, signature, *arguments, **options):
+        return bus.call(domain, f"{NAME}.Domain", member, f"{signature}a{{sv}}", *arguments, variants(options))
+    domain = hypervisor.define(hypervisor.document("listed", more="<vcpu current='2'>6</vcpu><iothreads>2</iothreads>"))
+    call("SetVCPUList", "sb", "3-5,^4", True)
+    assert listed() == ["0", "1", "3", "5"] and bus.get(domain, "Domain", "VCPUs") == 4, listed()
+    call("SetVCPUList", "sb", "1,5", False)
+    assert listed() == ["0", "3"] and bus.get(domain, "Domain", "VCPUs") == 2, listed()
+    call("SetIOThread", "ua{st}", 2, {"poll_max_ns": 9000, "poll_grow": 3, "thread_pool_min": 70, "thread_pool_max": 80})
+    contains(call("GetXML", ""), '<poll max="9000" grow="3"/>', 'thread_pool_max="80"')
+    hypervisor.do(domain, "Start", paused=True)
+    call("SetVCPUList", "sb", "1,3-4", True)
+    assert listed() == ["0", "1", "3", "4"] and listed(inactive=True) == ["0", "3"], (listed(), listed(inactive=True))
+    call("SetVCPUList", "sb", "2", True, live=True, config=True)
+    hypervisor.kill_driver()
+    assert listed() == ["0", "1", "2", "3", "4"] and listed(inactive=True) == ["0", "2", "3"]
+    call("SetIOThread", "ua{st}", 1, {"poll_max_ns": 0})
+    call("SetIOThread", "ua{st}", 2, {"thread_pool_min": 90, "thread_pool_max": 95})
+    call("SetIOThread", "ua{st}", 2, {"thread_pool_max": 2, "thread_pool_min": 1})
+    contains(call("GetXML", ""), '<poll max="0"/>', 'thread_pool_min="1" thread_pool_max="2"')
+    before = call("GetXML", "")
+    for arguments in (("SetVCPUList", "sb", "0-1", True), ("SetVCPUList", "sb", "0", False), ("SetVCPUList", "sb", "6", True), ("SetVCPUList", "sb", "", True), ("SetVCPUList", "sb", "1-", True),
+                      ("SetVCPUList", "sb", "4294967297", True), ("SetVCPUList", "sb", "2-1", True), ("SetVCPUList", "sb", "-1", True), ("SetIOThread", "ua{st}", 3, {"poll_max_ns": 1}),
+                      ("SetIOThread", "ua{st}", 0, {"poll_max_ns": 1}), ("SetIOThread", "ua{st}", 1, {}), ("SetIOThread", "ua{st}", 1, {"speed": 1}),
+                      ("SetLifecycleAction", "ss", "boredom", "destroy"), ("SetLifecycleAction", "ss", "reboot", "\x01")):
+        expect("InvalidArgument", call, *arguments)
+    for arguments in (("SetLifecycleAction", "ss", "crash", "explode"), ("SetLifecycleAction", "ss", "reboot", "")):
+        contains(expect("InvalidXML", call, *arguments), "use destroy")
+    if REAL:
+        contains(expect("Unsupported", call, "SetVCPUList", "sb", "4", False), "emulates")
+        for options in ({}, {"config": True}):
+            for member, *arguments in (("SetIOThread", "ua{st}", 1, {"poll_grow": 1 << 40}), ("SetIOThread", "ua{st}", 2, {"thread_pool_min": 900}), ("SetLifecycleAction", "ss", "reboot", "preserve"),
+                                       ("SetLifecycleAction", "ss", "poweroff", "coredump-destroy"), ("SetLifecycleAction", "ss", "crash", "rename-restart")):
+                expect("InvalidXML", call, member, *arguments, **options)
+                assert before == call("GetXML", ""), (member, arguments)
+        call("SetLifecycleAction", "ss", "poweroff", "restart")
+        contains(expect("InvalidXML", call, "SetLifecycleAction", "ss", "reboot", "destroy"), "on_poweroff")
+    else:
+        call("SetVCPUList", "sb", "4", False)
+        assert listed() == ["0", "1", "2", "3"]
+    hypervisor.do(domain, "Destroy")
+    hypervisor.do(domain, "Start", paused=True)
+    assert listed() == ["0", "2", "3"]
+    hypervisor.do(domain, "Destroy")
+    hypervisor.do(domain, "Undefine")
+
+
+def what_becomes_of_a_guest_that_reboots_can_be_changed_while_it_runs():
+    path = os.path.join(ROOT, "reboots.img")
+    with open(path, "wb") as file:  # mov al, 0xfe; out 0x64, al; hlt; jmp back: the keyboard's controller resets the machine
+        file.write(bytes.fromhex("b0fee664f4ebfd").ljust(510, b"\0") + b"\x55\xaa")
+    os.chmod(path, 0o666)
+    domain = hypervisor.define(hypervisor.document("reboots", devices=f"<disk type='file'><driver type='raw'/><source file='{path}'/><target dev='hda' bus='ide'/></disk>"))
+
+    def become(event, action, **options):
+        bus.call(domain, f"{NAME}.Domain", "SetLifecycleAction", "ssa{sv}", event, action, variants(options))
+    become("crash", "preserve")
+    become("reboot", "restart")
+    hypervisor.do(domain, "Start", paused=True)
+    become("reboot", "destroy", live=True)
+    hypervisor.kill_driver()
+    text = bus.call(domain, f"{NAME}.Domain", "GetXML", "a{sv}", {})
+    contains(text, "<on_reboot>destroy</on_reboot>", "<on_crash>preserve</on_crash>")
+    contains(bus.call(domain, f"{NAME}.Domain", "GetXML", "a{sv}", variants({"inactive": True})), "<on_reboot>restart</on_reboot>")
+    if REAL:
+        hypervisor.do(domain, "Resume")
+        bus.wait_state(domain, "shutoff")
+    else:
+        hypervisor.do(domain, "Destroy")
+    hypervisor.do(domain, "Undefine")
+
+
 def who_may_not_is_refused():
     if os.geteuid() != 0:
         return
     alice = User("vb-alice")
     for member, signature, arguments, action in (("Screenshot", "ua{sv}", ("uint32 0", "@a{sv} {}"), "graphics"), ("SendKeys", "asa{sv}", ("['a']", "@a{sv} {}"), "graphics"),
                                                  ("PeekMemory", "tta{sv}", ("uint64 0", "uint64 1", "@a{sv} {}"), "dump"), ("InjectNMI", "", (), "destroy"),
-                                                 ("SetMemory", "ta{sv}", ("uint64 1024", "@a{sv} {}"), "tune")):
+                                                 ("SetMemory", "ta{sv}", ("uint64 1024", "@a{sv} {}"), "tune"), ("SetVCPUList", "sba{sv}", ("'1'", "true", "@a{sv} {}"), "tune"),
+                                                 ("SetIOThread", "ua{st}a{sv}", ("uint32 1", "{'poll_max_ns': uint64 1}", "@a{sv} {}"), "tune"),
+                                                 ("SetLifecycleAction", "ssa{sv}", ("'reboot'", "'destroy'", "@a{sv} {}"), "define")):
         contains(expect("InteractiveAuthorizationRequired", alice.call, state["domain"], f"{NAME}.Domain", member, signature, *arguments), f"org.virtbus1.domain.{action}")
     alice.leave()
 

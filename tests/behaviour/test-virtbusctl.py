@@ -189,7 +189,7 @@ def images_of_disks_are_merged_and_copied():
     ctl("disk", "threshold", "layers", "vda", "off", base)
     ctl("disk", "commit", "layers", "vda", "--pivot")
     contains(ctl("disk", "chain", "layers", "vda"), base)
-    for words, status, parts in ((["disk", "frob", "layers", "vda"], 2, ["chain, commit"]), (["disk", "copy", "layers", "vda"], 2, ["FILE"]), (["disk", "pivot", "layers", "vda"], 1, ["no job"]),
+    for words, status, parts in ((["disk", "frob", "layers", "vda"], 2, ["chain, info, commit"]), (["disk", "copy", "layers", "vda"], 2, ["FILE"]), (["disk", "pivot", "layers", "vda"], 1, ["no job"]),
                                  (["disk", "commit", "layers", "vdz"], 1, ["vdz"]), (["disk", "pull", "layers", "vda", "--shallow"], 1, ["--shallow"]),
                                  (["disk", "pull", "layers", "vda"], 1, ["no image below"]), (["disk", "threshold", "layers", "vda", "much"], 2, ["much"])):
         contains(ctl(*words, status=status), *parts)

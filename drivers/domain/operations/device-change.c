@@ -383,4 +383,4 @@ static void attach_reply(Operation *operation, Call *call) {
 const OperationClass attach_class = CHANGE_CLASS(attach, "AttachDevice", .reply = attach_reply);
 const OperationClass detach_class = CHANGE_CLASS(detach, "Detach");
 const OperationClass update_class = CHANGE_CLASS(update, "Update");
-const OperationClass resize_class = CHANGE_CLASS(resize, "SetMemory and SetVCPUs");
+const OperationClass resize_class = CHANGE_CLASS(resize, "SetMemory, SetVCPUs and their like");

@@ -33,6 +33,7 @@ void device_change_free(DeviceChange *change) {
         g_free(change->path);
         g_free(change->cpus);
         g_free(change->nodes);
+        g_clear_pointer(&change->listed_vcpus, g_array_unref);
         g_free(change->metadata_uri);
         g_clear_pointer(&change->metadata, xmlFreeDoc);
         g_free(change);

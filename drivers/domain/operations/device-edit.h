@@ -30,7 +30,18 @@ typedef enum IOThreadChange {
         IO_THREAD_SAME,
         IO_THREAD_ADDED,
         IO_THREAD_REMOVED,
+        IO_THREAD_TUNED, /* by io_thread_values */
 } IOThreadChange;
+
+/* What can be said of an I/O thread. */
+typedef enum IOThreadValue {
+        IO_THREAD_POLL_MAX, /* nanoseconds */
+        IO_THREAD_POLL_GROW,
+        IO_THREAD_POLL_SHRINK,
+        IO_THREAD_POOL_MIN,
+        IO_THREAD_POOL_MAX,
+        IO_THREAD_N_VALUES,
+} IOThreadValue;
 
 typedef struct DeviceChange {
         bool live, config;        /* what was asked for; neither: what counts now */
@@ -45,12 +56,17 @@ typedef struct DeviceChange {
         PinnedThread pinned;      /* and which */
         uint32_t thread;          /* its number; and that of the I/O thread */
         IOThreadChange io_thread; /* RESIZE */
-        char *nodes;              /* RESIZE: the host's memory that it is to use, or NULL */
-        uint64_t max_memory;      /* RESIZE of the definition: bytes, or 0 */
-        uint32_t max_vcpus;       /* the same: or 0 */
-        bool is_words;            /* RESIZE: what people and programs say of the domain, of which the hypervisor knows nothing */
-        char *metadata_uri;       /* RESIZE: whose metadata is changed, or NULL */
-        xmlDoc *metadata;         /* its element, or NULL: none */
+        uint64_t io_thread_values[IO_THREAD_N_VALUES];
+        bool io_thread_given[IO_THREAD_N_VALUES]; /* which of them */
+        GArray *listed_vcpus;                     /* RESIZE: uint32_t, those that are to be there or not; NULL: none is listed */
+        bool enables_listed;
+        bool is_lifecycle;   /* RESIZE: EDITS of what becomes of the guest when it ends or reboots */
+        char *nodes;         /* RESIZE: the host's memory that it is to use, or NULL */
+        uint64_t max_memory; /* RESIZE of the definition: bytes, or 0 */
+        uint32_t max_vcpus;  /* the same: or 0 */
+        bool is_words;       /* RESIZE: what people and programs say of the domain, of which the hypervisor knows nothing */
+        char *metadata_uri;  /* RESIZE: whose metadata is changed, or NULL */
+        xmlDoc *metadata;    /* its element, or NULL: none */
 
         /* Since it has begun. */
         xmlDoc *document;  /* ATTACH, UPDATE of a running guest: its document as it will be; what is chosen is written there */

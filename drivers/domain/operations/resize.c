@@ -108,6 +108,47 @@ static bool change_io_threads(const Domain *domain, const DeviceChange *change, 
         return true;
 }
 
+/* What the document says of a thread: its number if nothing else. */
+static bool tune_io_thread(const Domain *domain, const DeviceChange *change, xmlNode *root, GError **error) {
+        static const struct {
+                const char *element, *attribute;
+        } places[IO_THREAD_N_VALUES] = {
+                [IO_THREAD_POLL_MAX] = { "poll", "max" },           [IO_THREAD_POLL_GROW] = { "poll", "grow" },
+                [IO_THREAD_POLL_SHRINK] = { "poll", "shrink" },     [IO_THREAD_POOL_MIN] = { NULL, "thread_pool_min" },
+                [IO_THREAD_POOL_MAX] = { NULL, "thread_pool_max" },
+        };
+        g_autoptr(GArray) numbers = list_io_threads(root);
+        g_autofree char *text = g_strdup_printf("%" PRIu32, change->thread);
+        bool is_there = false;
+        for (guint i = 0; i < numbers->len; i++)
+                is_there |= g_array_index(numbers, uint32_t, i) == change->thread;
+        if (!is_there)
+                return domain_fail(domain, error, VIRTBUS_ERROR_INVALID_ARGUMENT, "it has no I/O thread %s", text);
+        xmlNode *listed = xml_ensure_child(root, "iothreadids"), *thread = find_with(listed, "iothread", "id", text);
+        if (!thread) {
+                thread = xml_add(listed, "iothread", NULL);
+                xml_set_attribute(thread, "id", text);
+        }
+        for (size_t i = 0; i < IO_THREAD_N_VALUES; i++)
+                if (change->io_thread_given[i]) {
+                        g_autofree char *value = g_strdup_printf("%" PRIu64, change->io_thread_values[i]);
+                        xml_set_attribute(places[i].element ? xml_ensure_child(thread, places[i].element) : thread,
+                                          places[i].attribute, value);
+                }
+        return true;
+}
+
+static bool list_vcpus(const Domain *domain, const DeviceChange *change, const Definition *base, xmlNode *root, GError **error) {
+        const GArray *numbers = change->listed_vcpus;
+        uint32_t last = g_array_index(numbers, uint32_t, numbers->len - 1);
+        if (last >= base->max_vcpus)
+                return domain_fail(domain, error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                   "it has no virtual processor %" PRIu32 ": the last that it can have is %" PRIu32, last,
+                                   base->max_vcpus - 1);
+        vcpu_list_enable(root, base->max_vcpus, base->vcpus, numbers, change->enables_listed);
+        return true;
+}
+
 /* Memory of the host */
 
 static bool bind_memory(const Domain *domain, const DeviceChange *change, xmlNode *root, GError **error) {
@@ -180,7 +221,11 @@ bool resize_apply(const Domain *domain, const DeviceChange *change, const Defini
         }
         if (change->cpus)
                 pin(root, change);
-        if (change->io_thread != IO_THREAD_SAME && !change_io_threads(domain, change, base, root, error))
+        if (change->io_thread == IO_THREAD_TUNED
+                            ? !tune_io_thread(domain, change, root, error)
+                            : change->io_thread != IO_THREAD_SAME && !change_io_threads(domain, change, base, root, error))
+                return false;
+        if (change->listed_vcpus && !list_vcpus(domain, change, base, root, error))
                 return false;
         if (change->nodes && !bind_memory(domain, change, root, error))
                 return false;

@@ -60,6 +60,7 @@ typedef struct CheckTable {
 /* What a 32-bit number and a signed one can be. */
 #define CHECK_UINT "4294967295"
 #define CHECK_INT "2147483647"
+#define CHECK_LONG "9007199254740991" /* what a number of XPath says exactly */
 /* The same of an element's text. */
 #define CHECK_TEXT_COUNT(at) \
         { \

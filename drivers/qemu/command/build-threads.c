@@ -55,6 +55,9 @@ static void add_io_thread(Builder *builder, xmlNode *thread, uint64_t id) {
         static const Property properties[] = {
                 { "@thread_pool_min", "thread-pool-min", PROPERTY_NUMBER },
                 { "@thread_pool_max", "thread-pool-max", PROPERTY_NUMBER },
+                { "poll/@max", "poll-max-ns", PROPERTY_NUMBER },
+                { "poll/@grow", "poll-grow", PROPERTY_NUMBER },
+                { "poll/@shrink", "poll-shrink", PROPERTY_NUMBER },
         };
         JsonObject *object =
                         json_make("qom-type", 's', "iothread", "id", 's', builder_format(builder, "iothread%" PRIu64, id), NULL);

@@ -6,3 +6,5 @@
 #include "qemu/guest/guest.h"
 
 void tuning_resize(Operation *operation);
+
+extern const GuestModule tuning_module;
