@@ -284,7 +284,11 @@ def what_a_domain_uses_is_told_by_the_names_of_libvirt():
     contains(virsh("domjobinfo", "web"), "None")
     contains(virsh("domjobabort", "web", fails=True), "no job is active")
     virsh("send-key", "web", "KEY_LEFTCTRL", "KEY_ENTER")
-    contains(virsh("send-key", "web", "--codeset", "xt", "29", fails=True), "code set")
+    for codes, keys in (("xt", ("29", "0xe053")), ("atset1", ("0x3b",)), ("atset2", ("0xe05a",)), ("atset3", ("0x79",)), ("os_x", ("0", "0x7e")), ("usb", ("4", "0xe7")), ("win32", ("0x41",)),
+                        ("rfb", ("0x9c",)), ("qnum", ("0x1c",))):
+        virsh("send-key", "web", "--codeset", codes, *keys)
+    contains(virsh("send-key", "web", "--codeset", "xt_kbd", "29", fails=True), "code set")
+    contains(virsh("send-key", "web", "--codeset", "usb", "0xffff", fails=True), "no such key")
 
 
 def the_period_of_a_balloons_statistics_changes_in_guest_and_definition():
