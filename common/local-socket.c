@@ -37,7 +37,8 @@ int local_socket_connect(const char *path, int type) {
         return r < 0 ? r : fd;
 }
 
-ssize_t local_socket_send_parts(int socket, const struct iovec *parts, size_t n_parts, const int *fds, unsigned n_fds, int flags) {
+ssize_t local_socket_send_parts(int socket, const struct iovec *parts, size_t n_parts, const int *fds, unsigned n_fds,
+                                int flags) {
         Control control = { 0 };
         struct msghdr message = { .msg_iov = (struct iovec *) parts, .msg_iovlen = n_parts };
         if (n_fds > LOCAL_SOCKET_FDS_MAX)
@@ -46,7 +47,8 @@ ssize_t local_socket_send_parts(int socket, const struct iovec *parts, size_t n_
                 size_t size = sizeof(int) * n_fds;
                 message.msg_control = &control;
                 message.msg_controllen = CMSG_SPACE(size);
-                control.header = (struct cmsghdr){ .cmsg_len = CMSG_LEN(size), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS };
+                control.header =
+                                (struct cmsghdr){ .cmsg_len = CMSG_LEN(size), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS };
                 memcpy(CMSG_DATA(&control.header), fds, size);
         }
         ssize_t n = sendmsg(socket, &message, flags | MSG_NOSIGNAL);
@@ -77,7 +79,8 @@ static void keep(LocalFds *fds, unsigned n_fds_max, struct msghdr *message) {
         fds->lost |= (message->msg_flags & MSG_CTRUNC) != 0;
 }
 
-ssize_t local_socket_receive(int socket, void *buffer, size_t size, LocalFds *fds, unsigned n_fds_max, int flags, int *flags_out) {
+ssize_t local_socket_receive(int socket, void *buffer, size_t size, LocalFds *fds, unsigned n_fds_max, int flags,
+                             int *flags_out) {
         Control control;
         struct iovec part = { buffer, size };
         struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control };
