@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""libvirt's clients that come by TLS: each is the user whom its certificate stands for, and nobody else gets in.
+"""libvirt's clients that come by TLS: each is the user whom its certificate, or its name of SASL, stands for, and nobody else gets in.
 
 Usage: below tests/with-bus, as root."""
 
@@ -13,6 +13,7 @@ import ssl
 import subprocess
 import sys
 
+from processes import all_processes
 from rig import BUILD, ROOT, Bus, Hypervisor, contains, read_away, run, socket_activate
 from system_rig import DRIVER, FULL, SCHEME, allow, document, end, no_rules, serve_all, state
 
@@ -56,21 +57,24 @@ def write_users(text, mode=0o644):
     os.chmod(USERS, mode)
 
 
-def listen():
+def listen(*more):
+    if "listener" in state:
+        state["listener"].terminate()
+        state.pop("listener").wait()
     with socket.create_server(("127.0.0.1", 0)) as one:
         port = one.getsockname()[1]
     state["port"] = port
     words = [*socket_activate(), "--accept", "--inetd", "-l", f"127.0.0.1:{port}", PROGRAM, f"--certificate={PKI}/server/clientcert.pem", f"--key={PKI}/server/clientkey.pem",
-             f"--ca={PKI}/authority.pem", f"--crl={PKI}/revoked.pem", f"--users={USERS}", f"--socket={FULL}"]
+             f"--ca={PKI}/authority.pem", f"--crl={PKI}/revoked.pem", f"--users={USERS}", f"--socket={FULL}", *more]
     state["listener"] = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
     while "Listening on" not in state["listener"].stderr.readline():
         assert state["listener"].poll() is None
     read_away(state["listener"].stderr, said)
 
 
-def virsh(who, *words, fails=False):
+def virsh(who, *words, fails=False, more=""):
     """What virsh says that comes by TLS with that certificate; where it is to fail, its errors."""
-    uri = SCHEME.replace("unix", "tls").replace("///", f"//localhost:{state['port']}/") + f"?pkipath={PKI}/{who}"
+    uri = SCHEME.replace("unix", "tls").replace("///", f"//localhost:{state['port']}/") + f"?pkipath={PKI}/{who}{more}"
     done = subprocess.run(["virsh", "-q", "-c", uri, *words], env={**os.environ, "LC_ALL": "C", "HOME": ROOT}, capture_output=True, text=True, timeout=SHORT,
                           stdin=subprocess.DEVNULL, start_new_session=True, check=False)
     assert (done.returncode != 0) == fails, f"virsh {words}: {done.returncode} {done.stdout} {done.stderr}"
@@ -178,7 +182,7 @@ def status_of(pid):
 
 
 def processes():
-    return [pid for pid in filter(str.isdigit, os.listdir("/proc")) if os.path.basename(os.path.realpath(f"/proc/{pid}/exe")) == "virtbus-libvirt-tls"]
+    return [pid for pid, words in all_processes().items() if words[0].endswith("/virtbus-libvirt-tls")]
 
 
 def what_speaks_with_a_client_has_no_rights_and_no_process_is_root():
@@ -200,6 +204,79 @@ def what_speaks_with_a_client_has_no_rights_and_no_process_is_root():
     no_rules()
 
 
+SASL = os.path.join(ROOT, "sasl")
+
+
+def sasl_virsh(who, password, *words, certificate="nobody", **options):
+    path = os.path.join(PKI, f"as-{who}")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(f"[credentials-x]\nauthname={who}\npassword={password}\n[auth-libvirt-default]\ncredentials=x\n")
+    return virsh(certificate, *words, more=f"&authfile={path}", **options)
+
+
+def make_passwords(mechanisms):
+    """As libvirt's manual says it is done, for what hears passwords to read."""
+    os.makedirs(SASL, exist_ok=True)
+    with open(f"{SASL}/libvirt.conf", "w", encoding="utf-8") as file:
+        file.write(f"mech_list: {mechanisms}\nsasldb_path: {SASL}/passwords\npwcheck_method: auxprop\nauxprop_plugin: sasldb\n")
+    for name in "alice", "stranger":
+        subprocess.run(["saslpasswd2", "-p", "-c", "-f", f"{SASL}/passwords", "-u", "example", "-a", "libvirt", name], input=f"secret of {name}", text=True, check=True)
+    shutil.chown(f"{SASL}/passwords", "root", "virtbus-sasl")
+    os.chmod(f"{SASL}/passwords", 0o640)
+
+
+def a_client_is_the_user_whom_its_name_of_sasl_stands_for():
+    users = f"{PKI}/sasl-users"
+    with open(users, "w", encoding="utf-8") as file:
+        file.write("vb-alice alice@example\n")
+    allow("vb-alice", "read")
+    for mechanisms, certificate in (("scram-sha-256", "nobody"), ("digest-md5 plain", "nobody"), ("plain", "no-certificate")):
+        make_passwords(mechanisms)
+        listen("--sasl", f"--sasl-users={users}", f"--sasl-config={SASL}", *(("--no-certificates",) if certificate == "no-certificate" else ()))
+        os.makedirs(f"{PKI}/no-certificate", exist_ok=True)
+        shutil.copy(f"{PKI}/authority.pem", f"{PKI}/no-certificate/cacert.pem")
+        contains(sasl_virsh("alice@example", "secret of alice", "list", "--all", certificate=certificate), "roots")
+        contains(sasl_virsh("alice@example", "secret of bob", "list", certificate=certificate, fails=True), "authentication failed")
+        wait_said("SASL does not prove who it is")
+        contains(sasl_virsh("stranger@example", "secret of stranger", "list", certificate=certificate, fails=True), "authentication failed")
+        wait_said("no user is named", "stranger@example", users)
+    no_rules()
+
+
+def heap_of(pid):
+    with open(f"/proc/{pid}/maps", encoding="utf-8") as file, open(f"/proc/{pid}/mem", "rb") as memory:
+        begin, end_of_it = (int(word, 16) for word in next(line for line in file if "[heap]" in line).split()[0].split("-"))
+        memory.seek(begin)
+        return memory.read(end_of_it - begin)
+
+
+def what_hears_passwords_has_no_rights_and_who_asks_before_is_sent_away():
+    listen("--sasl", f"--sasl-users={PKI}/sasl-users", f"--sasl-config={SASL}")
+    with socket.create_connection(("127.0.0.1", state["port"]), timeout=SHORT) as stream, context_of("nobody").wrap_socket(stream, server_hostname="localhost") as tls:
+        assert tls.recv(16) == b"\1"
+        state["bus"].wait(lambda: len(processes()) == 3, "all that serve a client")
+        found = {pwd.getpwuid(int(status_of(pid)["Uid"].split()[0])).pw_name: pid for pid in processes()}
+        for user in "virtbus-libvirt", "virtbus-sasl":
+            process = status_of(found[user])
+            assert int(process["CapEff"], 16) == int(process["CapPrm"], 16) == 0 and process["NoNewPrivs"] == "1" and len(set(process["Uid"].split())) == 1
+            assert process["Groups"] == "", process["Groups"]
+        if "sanitize" not in BUILD:
+            for user in "virtbus-libvirt", "virtbus-sasl":
+                state["bus"].wait(lambda pid=found[user]: status_of(pid)["Seccomp"] == "2", "its filter of system calls")
+            with open(f"{PKI}/server/clientkey.pem", "rb") as file:
+                key = file.read().splitlines()[1]
+            assert key not in heap_of(found["virtbus-sasl"])
+        body = bytes(8)  # CONNECT_OPEN without a name
+        tls.sendall((28 + len(body)).to_bytes(4, "big") + 0x20008086.to_bytes(4, "big") + b"\0\0\0\1\0\0\0\1" + bytes(4) + b"\0\0\0\1" + bytes(4) + body)
+        answer = tls.recv(4096)
+        assert b"authentication required" in answer and answer[24:28] == b"\0\0\0\1", answer
+        try:
+            assert tls.recv(1) == b""
+        except (ssl.SSLError, ConnectionError):
+            pass
+        state["bus"].wait(lambda: not processes(), "the end of all that served it")
+
+
 def finish():
     end()
     if "listener" in state:
@@ -209,6 +286,7 @@ def finish():
 
 try:
     run([a_client_is_the_user_whom_its_certificate_stands_for, strangers_are_sent_away, files_that_others_may_change_let_nobody_in,
-         what_speaks_with_a_client_has_no_rights_and_no_process_is_root])
+         what_speaks_with_a_client_has_no_rights_and_no_process_is_root, a_client_is_the_user_whom_its_name_of_sasl_stands_for,
+         what_hears_passwords_has_no_rights_and_who_asks_before_is_sent_away])
 finally:
     finish()

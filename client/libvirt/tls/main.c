@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* virtbus-libvirt-tls: lets in a client of libvirt's that comes by TLS, as the user of this machine whom its certificate's name
- * stands for. systemd starts it for each client, which is its standard input.
+/* virtbus-libvirt-tls: lets in a client of libvirt's that comes by TLS, as the user of this machine whom its certificate's
+ * name, or what it has proven by SASL, stands for. systemd starts it for each client, which is its standard input.
  *
- * Two processes: one that speaks with the client and has no rights; and this one, which never reads a byte of the client's, and
- * becomes that user before it connects with the service's socket. Who is connected there is known by the kernel's word. */
+ * Two or three processes: one that speaks with the client and has no rights; with SASL one that hears who the client is; and
+ * this one, which never reads a byte of the client's, and becomes that user before it connects with the service's socket. Who
+ * is connected there is known by the kernel's word. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,17 +24,22 @@
 #include "local-socket.h"
 #include "log.h"
 #include "program.h"
+#include "tls/sasl-login.h"
 #include "tls/tls-engine.h"
 #include "tls/tls-users.h"
 
 /* Whom what speaks with the client runs as. */
 #define ENGINE_USER "virtbus-libvirt"
 
+/* Whom what hears passwords runs as: their file is its group's to read. */
+#define LOGIN_USER "virtbus-sasl"
+
 /* The most bytes that a certificate, a key or a list of them may have. */
 #define PEM_BYTES_MAX (1024 * 1024)
 
 typedef struct Options {
-        char *certificate, *key, *authorities, *revoked, *users, *socket;
+        char *certificate, *key, *authorities, *revoked, *users, *socket, *sasl_users, *sasl_config;
+        gboolean sasl, no_certificates;
 } Options;
 
 /* A file that root alone may have written; IS_SECRET: and that not everybody may read. NULL with ERROR, or, with OPTIONAL,
@@ -123,20 +129,19 @@ static int take_client(void) {
         return client;
 }
 
-/* In the process that speaks with the client, which ends with this one. */
-static int run_engine(int client, const TlsFiles *files, int front, pid_t parent) {
-        const struct passwd *user = find_user(ENGINE_USER);
-        if (!user || !become(user, false) || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent ||
-            prctl(PR_SET_DUMPABLE, 0) < 0)
-                return EXIT_FAILURE;
-        return tls_engine_run(client, files, front);
+/* In a process that hears what the client says, and ends with this one. */
+static bool become_helper(const char *name, pid_t parent) {
+        const struct passwd *user = find_user(name);
+        return user && become(user, false) && prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent &&
+               prctl(PR_SET_DUMPABLE, 0) == 0;
 }
 
-/* Connects as the user that the certificate's name stands for, whom this process is from then on. */
+/* Connects as the user that the name stands for, whom this process is from then on. */
 static bool let_in(const Options *options, const char *name, int engine) {
         g_autoptr(GError) error = NULL;
-        g_autoptr(GBytes) users = read_file(options->users, TLS_USERS_BYTES_MAX, false, false, &error);
-        g_autofree char *user_name = users ? tls_users_find(g_bytes_get_data(users, NULL), options->users, name, &error) : NULL;
+        const char *path = options->sasl ? options->sasl_users : options->users;
+        g_autoptr(GBytes) users = read_file(path, TLS_USERS_BYTES_MAX, false, false, &error);
+        g_autofree char *user_name = users ? tls_users_find(g_bytes_get_data(users, NULL), path, name, &error) : NULL;
         const struct passwd *user = user_name ? find_user(user_name) : NULL;
         if (error)
                 log_warning("a client is sent away: %s", error->message);
@@ -156,53 +161,108 @@ static bool let_in(const Options *options, const char *name, int engine) {
         return fine;
 }
 
-/* Goes on until the other process has ended: by this one the service knows who the client is. */
-static int serve(const Options *options, int engine, pid_t pid) {
-        char name[TLS_NAME_BYTES_MAX + 1] = "";
+/* Goes on until what speaks with the client has ended: by this process the service knows who the client is. TELLER: who says the
+ * client's name. */
+static int serve(const Options *options, int teller, int engine, pid_t pid) {
+        char name[TLS_USERS_NAME_BYTES_MAX + 1] = "";
         int status = 0;
-        ssize_t n = recv(engine, name, sizeof name - 1, 0);
-        if (n > 0)
-                let_in(options, name, engine);
+        ssize_t n = recv(teller, name, sizeof name - 1, 0);
+        if (n > 0 && let_in(options, name, engine) && teller != engine)
+                send(teller, "", 1, MSG_NOSIGNAL);
         shutdown(engine, SHUT_WR);
+        shutdown(teller, SHUT_WR);
         while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
                 ;
         return WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_FAILURE;
 }
 
-static int run(const Options *options) {
+/* The ends of what processes talk by; -1 where there is none. */
+typedef struct Sockets {
+        int front, engine;       /* between this process and what speaks with the client */
+        int teller, login;       /* between this process and what hears who that is */
+        int of_engine, of_login; /* between those two */
+} Sockets;
+
+static bool make_pair(int type, int *one, int *other) {
+        int pair[2];
+        if (socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, pair) < 0) {
+                log_error("a client cannot be served: %s", g_strerror(errno));
+                return false;
+        }
+        *one = pair[0];
+        *other = pair[1];
+        return true;
+}
+
+static void close_end(int *fd) {
+        if (*fd >= 0)
+                close(*fd);
+        *fd = -1;
+}
+
+static int run_engine(const Options *options, int client, const TlsFiles *files, Sockets *sockets, pid_t parent) {
+        const TlsLogin login = { .needs_certificate = !options->no_certificates, .socket = sockets->of_engine };
+        close_end(&sockets->front);
+        close_end(&sockets->teller);
+        close_end(&sockets->login);
+        close_end(&sockets->of_login);
+        return become_helper(ENGINE_USER, parent) ? tls_engine_run(client, files, &login, sockets->engine) : EXIT_FAILURE;
+}
+
+static int run_login(const Options *options, Sockets *sockets, pid_t parent) {
+        close_end(&sockets->front);
+        close_end(&sockets->teller);
+        close_end(&sockets->engine);
+        close_end(&sockets->of_engine);
+        return become_helper(LOGIN_USER, parent) ? sasl_login_run(sockets->of_login, sockets->login, options->sasl_config)
+                                                 : EXIT_FAILURE;
+}
+
+/* Starts the other processes, and serves the client until its end. */
+static int run_processes(const Options *options, int client) {
         g_autoptr(GError) error = NULL;
         TlsFiles files = { 0 };
-        int pair[2];
+        Sockets sockets = { -1, -1, -1, -1, -1, -1 };
+        if (!make_pair(SOCK_SEQPACKET, &sockets.front, &sockets.engine) ||
+            (options->sasl && (!make_pair(SOCK_SEQPACKET, &sockets.teller, &sockets.login) ||
+                               !make_pair(SOCK_STREAM, &sockets.of_engine, &sockets.of_login))))
+                return EXIT_FAILURE;
+        pid_t parent = getpid(), login = options->sasl ? fork() : 1, engine = -1;
+        if (login == 0) {
+                close(client);
+                _exit(run_login(options, &sockets, parent));
+        }
+        if (login > 0 && !read_files(options, &files, &error)) /* now: what hears passwords knows no key */
+                log_error("%s", error->message);
+        else if (login > 0 && (engine = fork()) == 0)
+                _exit(run_engine(options, client, &files, &sockets, parent));
+        else if (engine < 0)
+                log_error("a client cannot be served: %s", g_strerror(errno));
+        free_files(&files);
+        close(client);
+        close_end(&sockets.engine);
+        close_end(&sockets.login);
+        close_end(&sockets.of_engine);
+        close_end(&sockets.of_login);
+        if (engine < 0)
+                return EXIT_FAILURE; /* which ends what has begun */
+        return serve(options, options->sasl ? sockets.teller : sockets.front, sockets.front, engine);
+}
+
+static int run(const Options *options) {
+        if (options->no_certificates && !options->sasl) {
+                log_error("--no-certificates is for --sasl alone: clients would be known by nothing");
+                return EXIT_FAILURE;
+        }
         if (geteuid() != 0) {
                 log_error("it becomes the users that its clients are: run it as root, by virtbus-libvirt-tls.socket");
                 return EXIT_FAILURE;
         }
         int client = take_client();
-        if (client < 0) {
-                log_error("its standard input is no client: it is started by virtbus-libvirt-tls.socket");
-                return EXIT_FAILURE;
-        }
-        if (!read_files(options, &files, &error)) {
-                log_error("%s", error->message);
-                free_files(&files);
-                return EXIT_FAILURE;
-        }
-        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
-                log_error("a client cannot be served: %s", g_strerror(errno));
-                free_files(&files);
-                return EXIT_FAILURE;
-        }
-        pid_t parent = getpid(), pid = fork();
-        if (pid == 0) {
-                close(pair[0]);
-                _exit(run_engine(client, &files, pair[1], parent));
-        }
-        free_files(&files);
-        close(pair[1]);
-        close(client);
-        if (pid < 0)
-                log_error("a client cannot be served: %s", g_strerror(errno));
-        return pid < 0 ? EXIT_FAILURE : serve(options, pair[0], pid);
+        if (client >= 0)
+                return run_processes(options, client);
+        log_error("its standard input is no client: it is started by virtbus-libvirt-tls.socket");
+        return EXIT_FAILURE;
 }
 
 int main(int argc, char *argv[]) {
@@ -213,6 +273,7 @@ int main(int argc, char *argv[]) {
                 .revoked = g_strdup("/etc/pki/CA/cacrl.pem"),
                 .users = g_strdup("/etc/virtbus/libvirt-tls-users"),
                 .socket = g_strdup("/run/virtbus/libvirt-sock"),
+                .sasl_users = g_strdup("/etc/virtbus/libvirt-sasl-users"),
         };
         const GOptionEntry entries[] = {
                 { "certificate", 0, 0, G_OPTION_ARG_FILENAME, &options.certificate, "The server's certificate", "FILE" },
@@ -222,6 +283,11 @@ int main(int argc, char *argv[]) {
                 { "crl", 0, 0, G_OPTION_ARG_FILENAME, &options.revoked, "Certificates that are not good any more", "FILE" },
                 { "users", 0, 0, G_OPTION_ARG_FILENAME, &options.users, "Whom certificates stand for", "FILE" },
                 { "socket", 0, 0, G_OPTION_ARG_FILENAME, &options.socket, "What clients are connected with", "PATH" },
+                { "sasl", 0, 0, G_OPTION_ARG_NONE, &options.sasl, "Clients prove by SASL who they are", NULL },
+                { "sasl-users", 0, 0, G_OPTION_ARG_FILENAME, &options.sasl_users, "Whom names of SASL stand for", "FILE" },
+                { "sasl-config", 0, 0, G_OPTION_ARG_FILENAME, &options.sasl_config, "Where SASL's libvirt.conf is", "FOLDER" },
+                { "no-certificates", 0, 0, G_OPTION_ARG_NONE, &options.no_certificates, "With SASL: clients need no certificate",
+                  NULL },
                 G_OPTION_ENTRY_NULL,
         };
         int status = EXIT_FAILURE;
@@ -233,5 +299,7 @@ int main(int argc, char *argv[]) {
         g_free(options.revoked);
         g_free(options.users);
         g_free(options.socket);
+        g_free(options.sasl_users);
+        g_free(options.sasl_config);
         return status;
 }

@@ -14,6 +14,7 @@
 #include "local-socket.h"
 #include "log.h"
 #include "syscalls.h"
+#include "tls/tls-users.h"
 
 /* What is read at once of either side; more waits there. */
 #define BUFFER_BYTES 65536
@@ -27,9 +28,14 @@ typedef struct Way {
         char buffer[BUFFER_BYTES];
 } Way;
 
+typedef struct Ways {
+        Way in, out;
+} Ways;
+
 typedef struct Engine {
         gnutls_certificate_credentials_t credentials;
         gnutls_session_t session;
+        const TlsLogin *login;
         int socket;
         gint64 deadline; /* of g_get_monotonic_time */
 } Engine;
@@ -74,7 +80,8 @@ static bool begin(Engine *engine) {
                     check(gnutls_credentials_set(engine->session, GNUTLS_CRD_CERTIFICATE, engine->credentials),
                           "TLS cannot begin");
         if (fine) {
-                gnutls_certificate_server_set_request(engine->session, GNUTLS_CERT_REQUIRE);
+                gnutls_certificate_server_set_request(engine->session, engine->login->needs_certificate ? GNUTLS_CERT_REQUIRE
+                                                                                                        : GNUTLS_CERT_REQUEST);
                 gnutls_transport_set_int(engine->session, engine->socket);
         }
         return fine;
@@ -101,11 +108,13 @@ static bool shake_hands(const Engine *engine) {
         return r >= 0;
 }
 
-/* One that the authorities have given to a client, and not taken back. */
+/* One that the authorities have given to a client, and not taken back; or none, where none is needed. */
 static bool verify(const Engine *engine) {
         gnutls_typed_vdata_st purpose = { .type = GNUTLS_DT_KEY_PURPOSE_OID, .data = (unsigned char *) GNUTLS_KP_TLS_WWW_CLIENT };
         gnutls_datum_t said = { 0 };
-        unsigned int status = 0;
+        unsigned int status = 0, n = 0;
+        if (!engine->login->needs_certificate && !gnutls_certificate_get_peers(engine->session, &n))
+                return true;
         if (!check(gnutls_certificate_verify_peers(engine->session, &purpose, 1, &status),
                    "a client's certificate cannot be checked"))
                 return false;
@@ -130,24 +139,28 @@ static char *read_name(const Engine *engine) {
                     check(gnutls_x509_crt_get_dn2(certificate, &name), "the name of a client's certificate cannot be read");
         if (certificate)
                 gnutls_x509_crt_deinit(certificate);
-        if (fine && name.size > 0 && name.size <= TLS_NAME_BYTES_MAX && strlen((char *) name.data) == name.size)
+        if (fine && name.size > 0 && name.size <= TLS_USERS_NAME_BYTES_MAX && strlen((char *) name.data) == name.size)
                 return (char *) name.data;
         if (fine)
                 log_warning("a client is sent away: its certificate has no name, or one of more than %d bytes",
-                            TLS_NAME_BYTES_MAX);
+                            TLS_USERS_NAME_BYTES_MAX);
         gnutls_free(name.data);
         return NULL;
 }
 
 /* What the client is connected with, by whom it is known to be; -1 where that is not to be had, which the front has told. */
-static int ask_front(const Engine *engine, int front) {
-        char *name = read_name(engine);
+static int hear_front(int front, int flags) {
         char byte;
         LocalFds fds = { .n = 0 };
-        if (name && send(front, name, strlen(name), MSG_NOSIGNAL) > 0)
-                local_socket_receive(front, &byte, sizeof byte, &fds, 1, 0, NULL);
-        gnutls_free(name);
+        local_socket_receive(front, &byte, sizeof byte, &fds, 1, flags, NULL);
         return fds.n > 0 ? fds.list[0] : -1;
+}
+
+static int ask_front(const Engine *engine, int front) {
+        char *name = read_name(engine);
+        bool is_sent = name && send(front, name, strlen(name), MSG_NOSIGNAL) > 0;
+        gnutls_free(name);
+        return is_sent ? hear_front(front, 0) : -1;
 }
 
 static bool welcome(const Engine *engine) {
@@ -205,32 +218,49 @@ static struct pollfd look_at(int fd, bool to_read, bool to_write) {
                                 .events = (short) ((to_read ? POLLIN : 0) | (to_write ? POLLOUT : 0)) };
 }
 
-/* Until either side ends; what the service said last is told. */
-static void relay(const Engine *engine, int service) {
-        static Way in, out;
+/* Until either side ends; what the service said last is told. Returns whether the client is still there. NEXT (may be NULL):
+ * who is waited for with what comes after this service, FRONT: that is sent before the client is told so, and what it says then
+ * is the next one's to read. */
+static bool relay(const Engine *engine, int service, Ways *ways, int front, int *next) {
+        Way *in = &ways->in, *out = &ways->out;
         bool goes_on = true, service_ended = false;
-        while (goes_on && !(service_ended && !has_more(&out))) {
-                const bool in_waits = has_more(&in), out_waits = has_more(&out),
-                           has_come = !in_waits && gnutls_record_check_pending(engine->session) > 0;
-                struct pollfd polls[] = { look_at(engine->socket, !in_waits, out_waits),
+        while (goes_on && !(service_ended && !has_more(out))) {
+                const bool in_waits = has_more(in), out_waits = has_more(out), is_heard = !in_waits && !(next && *next >= 0),
+                           has_come = is_heard && gnutls_record_check_pending(engine->session) > 0;
+                struct pollfd polls[] = { look_at(engine->socket, is_heard, out_waits),
                                           look_at(service, !out_waits && !service_ended, in_waits && !service_ended) };
                 if (poll(polls, G_N_ELEMENTS(polls), has_come ? 0 : -1) < 0 && errno != EINTR)
-                        return;
+                        return false;
                 if (in_waits && polls[1].revents)
-                        goes_on = write_service(service, &in);
-                else if (!in_waits && (has_come || polls[0].revents))
-                        goes_on = read_client(engine, &in);
+                        goes_on = write_service(service, in);
+                else if (is_heard && (has_come || polls[0].revents))
+                        goes_on = read_client(engine, in);
                 if (goes_on && out_waits && polls[0].revents)
-                        goes_on = write_client(engine, &out);
+                        goes_on = write_client(engine, out);
                 else if (goes_on && !out_waits && polls[1].revents)
-                        service_ended = !read_service(service, &out);
+                        service_ended = !read_service(service, out);
+                if (next && *next < 0 && has_more(out))
+                        *next = hear_front(front, MSG_DONTWAIT);
         }
-        if (goes_on)
-                gnutls_bye(engine->session, GNUTLS_SHUT_WR);
+        return goes_on;
 }
 
-int tls_engine_run(int socket, const TlsFiles *files, int front) {
-        Engine engine = { .socket = socket, .deadline = g_get_monotonic_time() + TLS_HANDSHAKE_SECONDS * G_TIME_SPAN_SECOND };
+/* Once TLS is spoken: whom the client speaks with when it is known. What it has said before that to nobody ends it. */
+static int log_in(const Engine *engine, int front, Ways *ways) {
+        if (engine->login->socket < 0) {
+                int service = ask_front(engine, front);
+                return service >= 0 && welcome(engine) ? service : -1;
+        }
+        int service = -1;
+        return welcome(engine) && relay(engine, engine->login->socket, ways, front, &service) && !has_more(&ways->in) ? service
+                                                                                                                      : -1;
+}
+
+int tls_engine_run(int socket, const TlsFiles *files, const TlsLogin *login, int front) {
+        Engine engine = { .login = login,
+                          .socket = socket,
+                          .deadline = g_get_monotonic_time() + TLS_HANDSHAKE_SECONDS * G_TIME_SPAN_SECOND };
+        static Ways ways;
         int service = -1, status = EXIT_FAILURE;
         bool fine = read_files(&engine, files);
         if (fine) {
@@ -239,9 +269,9 @@ int tls_engine_run(int socket, const TlsFiles *files, int front) {
                 if (!fine)
                         log_error("system calls cannot be given up: %s", g_strerror(-r));
         }
-        if (fine && begin(&engine) && shake_hands(&engine) && verify(&engine) && (service = ask_front(&engine, front)) >= 0 &&
-            welcome(&engine)) {
-                relay(&engine, service);
+        if (fine && begin(&engine) && shake_hands(&engine) && verify(&engine) && (service = log_in(&engine, front, &ways)) >= 0) {
+                if (relay(&engine, service, &ways, -1, NULL))
+                        gnutls_bye(engine.session, GNUTLS_SHUT_WR);
                 status = EXIT_SUCCESS;
         }
         if (engine.session)

@@ -5,9 +5,7 @@
  * byte. What it says of the client is believed; all that it could do is to lie about it. */
 
 #include <glib.h>
-
-/* A certificate's name, RFC 4514's form as libvirt's allow-lists have it, in bytes. */
-#define TLS_NAME_BYTES_MAX 1024
+#include <stdbool.h>
 
 /* How long a client may take until its certificate is known, in seconds. */
 #define TLS_HANDSHAKE_SECONDS 15
@@ -18,6 +16,12 @@ typedef struct TlsFiles {
         GBytes *certificate, *key, *authorities, *revoked;
 } TlsFiles;
 
-/* Serves the client at SOCKET, and returns the exit status. When its certificate is found good, its name is sent to FRONT, which
- * sends back the descriptor of what it is connected with; from then on the bytes go to and fro, until one side ends. */
-int tls_engine_run(int socket, const TlsFiles *files, int front);
+/* How clients are known. */
+typedef struct TlsLogin {
+        bool needs_certificate;
+        int socket; /* of what hears who a client is (tls/sasl-login.h), and tells the front; -1: its certificate tells */
+} TlsLogin;
+
+/* Serves the client at SOCKET, and returns the exit status. When it is known, FRONT sends the descriptor of what it is
+ * connected with; the bytes go to and fro, until one side ends. */
+int tls_engine_run(int socket, const TlsFiles *files, const TlsLogin *login, int front);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* How large the image of a disk is: as QEMU says of a running guest's, else as the image itself says, which is opened with the rights
- * of its domain, and nothing that its header names. */
+/* How large the image of a disk is: as QEMU says of a running guest's, else as the image itself says, which is opened with the
+ * rights of its domain, and nothing that its header names. */
 
 #include "domain/domain.h"
 
