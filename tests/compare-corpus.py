@@ -719,6 +719,44 @@ def check_checkpoint(results, bus, name, files, verbose):
         print(files[".out"], ET.tostring(kept, "unicode"), sep="\n")
 
 
+def check_backup(results, bus, name, files, verbose):
+    """NAME.xml of a backup, and NAME.out: its document once it has begun."""
+    files = {extension: text.replace("vdextradisk", "vdx") for extension, text in files.items()}  # which no disk can be called
+    results.good += 1
+    wanted = ET.fromstring(files[".out"])
+    domain = snapshots_domain(bus, ET.fromstring(f"<all>{files['.xml']}{files['.out']}</all>"))
+    disks = {disk.get("name") for disk in wanted.iter("disk") if disk.get("backup") == "yes"}
+    try:
+        for checkpoint in {disk.get("incremental") for disk in wanted.iter("disk")} - {None}:
+            of_disks = "".join(f"<disk name='{disk.get('name')}' bitmap='{checkpoint}'/>" for disk in wanted.iter("disk") if disk.get("incremental") == checkpoint)
+            bus.call(domain, "org.virtbus1.Domain", "RedefineCheckpoint", "sa{sv}",
+                     f"<domaincheckpoint><name>{checkpoint}</name><creationTime>1</creationTime><disks>{of_disks}</disks></domaincheckpoint>", {})
+        bus.call(domain, "org.virtbus1.Domain", "Start", "a{sv}", {})
+        bus.call(TEST, "org.virtbus1.Test", "SetDelay", "st", "backup", 3600 * 1000000)
+        bus.call(domain, "org.virtbus1.Domain", "BeginBackup", "ssa{sv}", files[".xml"], "", {})
+        kept = ET.fromstring(bus.call(domain, "org.virtbus1.Domain", "GetBackupXML"))
+    except BusError as error:
+        results.tell("refused", name, error.message)
+        return
+    finally:
+        bus.call(domain, "org.virtbus1.Domain", "Destroy", "a{sv}", {})
+        bus.call(domain, "org.virtbus1.Domain", "Undefine", "a{sv}", {"checkpoints": GLib.Variant("b", True)})
+    for disk in kept.iter("disk"):  # what nobody has chosen we say, and libvirt not yet
+        same = next((one for one in wanted.iter("disk") if one.get("name") == disk.get("name")), None)
+        for attribute, chosen in (("exportname", disk.get("name")), ("exportbitmap", f"backup-{disk.get('name')}")):
+            if same is not None and same.get(attribute) is None and disk.get(attribute) == chosen:
+                del disk.attrib[attribute]
+        if same is not None and same.find("driver") is None and disk.find("driver") is not None:
+            disk.remove(disk.find("driver"))
+        if same is not None and disk.get("name") in disks and not re.search(f"<disk[^>]*name=.{disk.get('name')}.[^>]*>\\s*(<driver[^>]*>\\s*)?<(target|scratch)", files[".xml"]):
+            for element in (same, disk):  # a file's name that was made up has the time in it, or another's
+                for store in [*element.findall("target"), *element.findall("scratch")]:
+                    store.attrib.pop("file", None)
+    results.differences(name, *compare_definitions.compare_trees(ET.tostring(wanted, "unicode"), ET.tostring(kept, "unicode")))
+    if verbose:
+        print(files[".out"], ET.tostring(kept, "unicode"), sep="\n")
+
+
 TEST = "/org/virtbus1/test"
 OF_SNAPSHOTS = "9d37b878-a7cc-9f9a-b78f-49b3abad25a8"  # the domain that libvirt's snapshots are of
 
@@ -936,6 +974,7 @@ KINDS = {
     "nwfilter": ({".args"}, check_filter_rules),
     "nwfilter-xml": ({".out"}, functools.partial(check_kept, "NetworkFilter")),
     "secret-xml": ({".out"}, functools.partial(check_kept, "Secret")),
+    "backup-xml": ({".out"}, check_backup),
     "checkpoint-xml": ({".out"}, check_checkpoint),
     "snapshot-xml": ({".out"}, check_snapshot),
     "vmx": ({".vmx"}, check_from_vmx),

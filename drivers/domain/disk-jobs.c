@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "domain/backup.h"
 #include "domain/connection.h"
 #include "errors.h"
 #include "vtables.h"
@@ -172,6 +173,12 @@ const DiskJob *disk_job_find(const Domain *domain, const char *alias) {
         return domain->disk_jobs ? g_hash_table_lookup(domain->disk_jobs, alias) : NULL;
 }
 
+/* A backup works on its disks too. */
+static bool check_backup(const Domain *domain, const char *alias, const char *what, GError **error) {
+        const DeviceDefinition *disk = alias && domain->live ? definition_find_device(domain->live, alias) : NULL;
+        return (alias && !disk) || backup_check_none(domain, disk ? disk->target : NULL, what, error);
+}
+
 bool disk_jobs_check_none(const Domain *domain, const char *alias, const char *what, GError **error) {
         GHashTableIter iterator;
         void *found = NULL;
@@ -184,5 +191,5 @@ bool disk_jobs_check_none(const Domain *domain, const char *alias, const char *w
                                            "a job works on disk '%s' (%s, %s): wait until it has ended, or cancel it, before %s",
                                            job->target, kind_names[job->kind], disk_job_path(job), what);
         }
-        return true;
+        return check_backup(domain, alias, what, error);
 }

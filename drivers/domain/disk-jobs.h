@@ -33,6 +33,6 @@ void disk_job_end(DiskJob *job, const GError *error);
 /* The job of a disk, or NULL. */
 const DiskJob *disk_job_find(const Domain *domain, const char *alias);
 
-/* Fails, naming job and disk, where one works on the disk of that alias, or with NULL on any: WHAT is what cannot be done
- * then. */
+/* Fails, naming job and disk, where one, or a backup, works on the disk of that alias, or with NULL on any: WHAT is what cannot
+ * be done then. */
 bool disk_jobs_check_none(const Domain *domain, const char *alias, const char *what, GError **error);

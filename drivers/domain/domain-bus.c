@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "bus.h"
+#include "domain/backup-bus.h"
 #include "domain/change-options.h"
 #include "domain/connection.h"
 #include "domain/connection-define.h"
@@ -416,6 +417,14 @@ static void bus_create_checkpoint(Call *call, Domain *self, const char *xml, sd_
         checkpoint_bus_create(call, self, xml, options);
 }
 
+static void bus_begin_backup(Call *call, Domain *self, const char *xml, const char *checkpoint, sd_bus_message *options) {
+        backup_bus_begin(call, self, xml, checkpoint, options);
+}
+
+static void bus_get_backup_xml(Call *call, Domain *self) {
+        backup_bus_get_xml(call, self);
+}
+
 static void bus_redefine_checkpoint(Call *call, Domain *self, const char *xml, sd_bus_message *options) {
         checkpoint_bus_redefine(call, self, xml, options);
 }
@@ -515,6 +524,7 @@ DOMAIN_PROPERTY(bool, autostart, self->autostart)
 DOMAIN_PROPERTY(const char *, current_snapshot, snapshot_path(snapshot_current(self)))
 DOMAIN_PROPERTY(bool, has_snapshots, snapshots_count(self) > 0)
 DOMAIN_PROPERTY(const char *, current_checkpoint, checkpoint_path(checkpoint_current(self)))
+DOMAIN_PROPERTY(const char *, backup, backup_path(self->backup))
 DOMAIN_PROPERTY(bool, has_checkpoints, checkpoints_count(self) > 0)
 DOMAIN_PROPERTY(bool, has_managed_save, self->has_managed_save)
 DOMAIN_PROPERTY(uint32_t, id, self->id)
@@ -549,6 +559,10 @@ static void announce(Domain *domain, const int *properties) {
         published_changed(domain->published, &bus_vtable, properties);
 }
 
+static void announce_backup(Domain *domain) {
+        announce(domain, (const int[]){ DOMAIN_BACKUP, -1 });
+}
+
 static void announce_redefined(Domain *domain, const Domain *before) {
         published_differs(domain->published, &bus_vtable, before);
         device_bus_publish(domain);
@@ -572,6 +586,7 @@ const DomainListener domain_bus_listener = {
         .disk_errors_changed = device_bus_announce_errors,
         .disk_jobs_changed = disk_image_announce_jobs,
         .disk_job_told = disk_image_tell_job,
+        .backup_changed = announce_backup,
         .snapshots_changed = snapshot_bus_publish,
         .checkpoints_changed = checkpoint_bus_publish,
         .gone = withdraw,

@@ -201,6 +201,10 @@ void domain_announce_disk_job(Domain *domain, const char *alias, const char *ope
         TELL(domain, disk_job_told, alias, operation, state, error);
 }
 
+void domain_announce_backup(Domain *domain) {
+        TELL(domain, backup_changed);
+}
+
 void domain_announce_snapshots(Domain *domain) {
         TELL(domain, snapshots_changed);
 }

@@ -14,6 +14,7 @@ typedef struct Definitions Definitions;
 typedef struct Domain Domain;
 typedef struct Operation Operation;
 typedef struct TreeKind TreeKind;
+typedef struct Backup Backup;
 
 typedef enum DomainState {
         DOMAIN_SHUTOFF,
@@ -89,6 +90,7 @@ struct Domain {
         void *run;                          /* the hypervisor's own, while active */
         struct Statistics *statistics;      /* or NULL */
         GHashTable *disk_jobs;              /* alias -> DiskJob (disk-jobs.h): at work; or NULL */
+        Backup *backup;                     /* at work: backup.h; or NULL */
         struct Tree *trees[DOMAIN_N_TREES]; /* tree.h; each may be NULL */
         GHashTable *bitmaps;                /* of its checkpoints, that count: checkpoint.h; NULL: not known */
         GHashTable *disk_errors;            /* alias -> literal: what its disks have told; or NULL */
@@ -108,6 +110,7 @@ typedef struct DomainListener {
         void (*disk_jobs_changed)(Domain *domain); /* jobs on images of its disks have begun or ended */
         void (*disk_job_told)(Domain *domain, const char *alias, const char *operation, const char *state,
                               const char *error);  /* how far one is: Disk.Image.JobStateChanged */
+        void (*backup_changed)(Domain *domain);    /* one has begun or ended */
         void (*snapshots_changed)(Domain *domain); /* some have come or gone, or are others */
         void (*checkpoints_changed)(Domain *domain);
         void (*idle)(Domain *domain);      /* no operation is at work any more, and none waits */
@@ -162,6 +165,7 @@ void domain_announce_redefined(Domain *domain, const Domain *before);
 void domain_announce_disk_errors(Domain *domain);
 void domain_announce_disk_jobs(Domain *domain);
 void domain_announce_disk_job(Domain *domain, const char *alias, const char *operation, const char *state, const char *error);
+void domain_announce_backup(Domain *domain);
 void domain_announce_snapshots(Domain *domain);
 void domain_announce_checkpoints(Domain *domain);
 void domain_announce_idle(Domain *domain);

@@ -155,6 +155,20 @@ typedef struct HypervisorCheckpoints {
         void (*look)(Domain *domain);
 } HypervisorCheckpoints;
 
+/* Backups of guests that are up. Without it, there are none. */
+typedef struct HypervisorBackups {
+        /* Begins what backup_begin_request says, with its checkpoint, if it has one: backup_begin_done follows. */
+        void (*begin)(Operation *operation);
+
+        /* Each is done as soon as it can be; backup_end follows some time. finish: of one that is pulled. */
+        void (*finish)(Backup *backup);
+        void (*cancel)(Backup *backup);
+
+        /* Answers Job.Backup.Open of one that is pulled, by reply_job_backup_open or call_fail. NULL: there is nothing to
+         * read. */
+        void (*open)(Backup *backup, Call *call);
+} HypervisorBackups;
+
 typedef struct HypervisorMachine {
         /* Answers OpenLog of a domain in any state. */
         void (*open_log)(Domain *domain, Call *call);
@@ -257,6 +271,7 @@ struct Hypervisor {
         const HypervisorDiskJobs *disk_jobs;
         const HypervisorSnapshots *snapshots;
         const HypervisorCheckpoints *checkpoints;
+        const HypervisorBackups *backups;
         const HypervisorMachine *machine;
         const HypervisorStatistics *statistics;
         const HypervisorLeftovers *leftovers;

@@ -17,6 +17,8 @@
 #include "qemu/complete/machine-kind.h"
 #include "qemu/guest/agent-channel.h"
 #include "qemu/guest/checkpoint.h"
+#include "qemu/guest/guest-backup-begin.h"
+#include "qemu/guest/guest-backup-follow.h"
 #include "qemu/guest/block-job-begin.h"
 #include "qemu/guest/block-job-follow.h"
 #include "qemu/guest/collect.h"
@@ -73,6 +75,9 @@ static const GuestModule *const modules[] = {
         &checkpoint_module,
         &device_helpers_module,
         &tuning_module,
+        &guest_backup_begin_module,
+        &guest_backup_follow_module,
+        &guest_backup_module,
         NULL,
 };
 
@@ -477,6 +482,13 @@ static const HypervisorDiskJobs qemu_disk_jobs = {
         .set_threshold = block_job_follow_set_threshold,
 };
 
+static const HypervisorBackups qemu_backups = {
+        .begin = guest_backup_begin,
+        .finish = guest_backup_follow_finish,
+        .cancel = guest_backup_follow_cancel,
+        .open = guest_backup_follow_open,
+};
+
 static const HypervisorConsoles qemu_consoles = {
         .open_console = console_open,
         .open_graphics = console_open_graphics,
@@ -526,6 +538,7 @@ const Hypervisor qemu_hypervisor = {
         .disk_jobs = &qemu_disk_jobs,
         .snapshots = &snapshot_functions,
         .checkpoints = &checkpoint_functions,
+        .backups = &qemu_backups,
         .machine = &qemu_machine,
         .statistics = &qemu_statistics,
         .leftovers = &qemu_leftovers,

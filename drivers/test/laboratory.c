@@ -23,6 +23,7 @@ static const char *const operation_names[TEST_N_OPERATIONS] = {
         [TEST_OPEN_GRAPHICS] = "open-graphics",
         [TEST_SNAPSHOT] = "snapshot",
         [TEST_CHECKPOINT] = "checkpoint",
+        [TEST_BACKUP] = "backup",
 };
 
 Laboratory *laboratory_new(void) {

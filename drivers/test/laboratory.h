@@ -24,6 +24,7 @@ typedef enum TestOperation {
         TEST_OPEN_GRAPHICS,
         TEST_SNAPSHOT,
         TEST_CHECKPOINT,
+        TEST_BACKUP,
         TEST_N_OPERATIONS
 } TestOperation;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "test/machine.h"
 
+#include "domain/backup.h"
 #include "domain/connection.h"
 #include "domain/domain-event.h"
 #include "domain/domain-run.h"
@@ -12,6 +13,19 @@ void machine_close_console(Machine *machine) {
         machine->echo = sd_event_source_disable_unref(machine->echo);
 }
 
+void machine_end_backup(Machine *machine, const GError *error) {
+        Backup *backup = g_steal_pointer(&machine->backup);
+        machine->copying = sd_event_source_disable_unref(machine->copying);
+        if (backup)
+                backup_end(backup, error);
+}
+
+static void give_up_backup(Machine *machine) {
+        g_autoptr(GError) error = NULL;
+        domain_fail(machine->domain, &error, VIRTBUS_ERROR_CANCELLED, "it has ended, and with it its backup");
+        machine_end_backup(machine, error);
+}
+
 void machine_free(Domain *domain) {
         Machine *machine = g_steal_pointer(&domain->run);
         if (!machine)
@@ -19,6 +33,7 @@ void machine_free(Domain *domain) {
         if (machine->console)
                 stream_leave(g_steal_pointer(&machine->console), domain->connection->left_streams);
         machine_close_console(machine);
+        give_up_backup(machine);
         if (machine->object) {
                 g_autoptr(GError) error = NULL;
                 domain_fail(domain, &error, VIRTBUS_ERROR_AGENT_UNAVAILABLE, "it has ended");

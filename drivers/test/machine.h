@@ -16,6 +16,8 @@ typedef struct Machine {
         sd_event_source *timer;
         sd_event_source *ending;  /* of Destroy */
         sd_event_source *telling; /* its statistics */
+        Backup *backup;           /* of it; or NULL */
+        sd_event_source *copying; /* its end, by itself */
         unsigned steps;           /* of its memory that are written */
         Stream *console;
         sd_event_source *echo; /* the machine's end of the console */
@@ -39,6 +41,7 @@ extern const HypervisorDumping machine_dumping;
 extern const HypervisorSaving machine_saving;
 extern const HypervisorSnapshots machine_snapshots;
 extern const HypervisorCheckpoints machine_checkpoints;
+extern const HypervisorBackups machine_backups;
 extern const HypervisorConsoles machine_consoles;
 extern const HypervisorMachine machine_access;
 extern const HypervisorStatistics machine_statistics;
@@ -51,6 +54,9 @@ void machine_end_operation(Machine *machine, const GError *error);
 
 /* Has HANDLER called once, with the machine, after a delay in microseconds; one that *SOURCE was is forgotten. */
 int machine_add_timer(Domain *domain, sd_event_source **source, uint64_t delay, sd_event_time_handler_t handler);
+
+/* Ends its backup, if there is one: ERROR as backup_end. */
+void machine_end_backup(Machine *machine, const GError *error);
 
 /* Its processors run, or not: its agent has opened its channel as soon as they have run once. */
 void machine_set_running(Machine *machine, bool running);

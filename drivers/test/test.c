@@ -271,6 +271,7 @@ const Hypervisor test_hypervisor = {
         .saving = &machine_saving,
         .snapshots = &machine_snapshots,
         .checkpoints = &machine_checkpoints,
+        .backups = &machine_backups,
         .consoles = &machine_consoles,
         .documents = &test_documents,
 };

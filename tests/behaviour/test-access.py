@@ -83,13 +83,16 @@ def every_action_is_refused_to_who_may_not_and_allowed_to_who_may():
     kept = hypervisor.define(hypervisor.document("kept"))
     snapshot = bus.call(kept, f"{NAME}.Domain", "CreateSnapshot", "sa{sv}", "<domainsnapshot/>", {})
     checkpoint = bus.call(kept, f"{NAME}.Domain", "RedefineCheckpoint", "sa{sv}", "<domaincheckpoint><name>one</name><creationTime>1</creationTime></domaincheckpoint>", {})
+    backed = hypervisor.define(hypervisor.document("backed", devices="<disk type='file'><source file='/x'/><target dev='vda'/></disk>"))
+    hypervisor.do(backed, "Start")
+    backup = bus.call(backed, f"{NAME}.Domain", "BeginBackup", "ssa{sv}", "<domainbackup mode='pull'/>", "", {})
     secret = bus.call("/org/virtbus1/host", f"{NAME}.Secrets", "DefineSecret", "sa{sv}", "<secret/>", {})
     network = bus.call("/org/virtbus1/host", f"{NAME}.Networks", "DefineNetwork", "sa{sv}", "<network><name>guarded</name></network>", {})
     bus.call(network, f"{NAME}.Network", "Start", "a{sv}", {})
     has_taps = os.path.exists("/dev/net/tun")
     port, holder = add_port(network) if has_taps else (None, None)
     network_filter = bus.call("/org/virtbus1/host", f"{NAME}.NetworkFilters", "DefineFilter", "sa{sv}", "<filter name='guarded'/>", {})
-    objects = {"Interfaces": "/org/virtbus1/host", "Interface": "/org/virtbus1/host/interface/lo", "NetworkFilters": "/org/virtbus1/host", "NetworkFilter": network_filter, "Networks": "/org/virtbus1/host", "Network": network, "NetworkPort": port, "Secrets": "/org/virtbus1/host", "Secret": secret, "Domain.Guest": f"{asked}/guest", "Manager": "/org/virtbus1", "Connection": hypervisor.path, "Test": hypervisor.path, "Domain": domain, "Job": job, "ManagedObjects": domain, "Job.Disk": pull, "Snapshot": snapshot, "Checkpoint": checkpoint, "Device.Disk.Image": f"{asked}/device/virtio_2ddisk0",
+    objects = {"Interfaces": "/org/virtbus1/host", "Interface": "/org/virtbus1/host/interface/lo", "NetworkFilters": "/org/virtbus1/host", "NetworkFilter": network_filter, "Networks": "/org/virtbus1/host", "Network": network, "NetworkPort": port, "Secrets": "/org/virtbus1/host", "Secret": secret, "Domain.Guest": f"{asked}/guest", "Manager": "/org/virtbus1", "Connection": hypervisor.path, "Test": hypervisor.path, "Domain": domain, "Job": job, "ManagedObjects": domain, "Job.Disk": pull, "Job.Backup": backup, "Snapshot": snapshot, "Checkpoint": checkpoint, "Device.Disk.Image": f"{asked}/device/virtio_2ddisk0",
                "Device": f"{domain}/device/rng0", "Device.Disk": f"{domain}/device/virtio_2ddisk0",
                "Device.NetworkInterface": f"{domain}/device/net0", "Device.Console": f"{domain}/device/serial0", "Device.Graphics": f"{domain}/device/graphics0"}
 
@@ -139,6 +142,8 @@ def every_action_is_refused_to_who_may_not_and_allowed_to_who_may():
         holder.leave()
     qemu.do(asked, "Destroy")
     hypervisor.do(kept, "Undefine", checkpoints=True)
+    hypervisor.do(backed, "Destroy")
+    hypervisor.do(backed, "Undefine")
     for path in bus.objects(hypervisor.path):  # what some methods have made
         hypervisor.do(path, "Destroy")
 

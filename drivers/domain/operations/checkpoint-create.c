@@ -23,14 +23,14 @@ static void create(Operation *operation) {
         operation->domain->connection->hypervisor->checkpoints->create(operation);
 }
 
-static bool kept(const TreeCreate *self) {
+bool checkpoint_create_kept(const TreeCreate *self) {
         Domain *domain = self->operation.domain;
         if (domain_is_up(domain) && HYPERVISOR_HAS(domain->connection->hypervisor, checkpoints, look))
                 domain->connection->hypervisor->checkpoints->look(domain);
         return false;
 }
 
-static const TreeCreateKind kind = { is_there, create, kept, checkpoint_delete_pending };
+static const TreeCreateKind kind = { is_there, create, checkpoint_create_kept, checkpoint_delete_pending };
 
 Operation *checkpoint_create_new(Call *call, CheckpointDefinition *definition) {
         return tree_create_new(&checkpoint_create_class, call, &kind, &definition->item);
@@ -70,13 +70,13 @@ static bool check_bitmaps(const Domain *domain, const CheckpointDefinition *defi
 
 /* Making */
 
-static bool check(CheckpointCreate *self, GError **error) {
-        Domain *domain = self->create.operation.domain;
-        CheckpointDefinition *definition = (CheckpointDefinition *) self->create.item;
-        tree_create_name(&self->create);
+bool checkpoint_create_check(TreeCreate *self, GError **error) {
+        Domain *domain = self->operation.domain;
+        CheckpointDefinition *definition = (CheckpointDefinition *) self->item;
+        tree_create_name(self);
         if (!checkpoints_check(domain, error) || !disk_jobs_check_none(domain, NULL, "a checkpoint is made", error))
                 return false;
-        if (!tree_create_check(&self->create, error))
+        if (!tree_create_check(self, error))
                 return false;
         if (checkpoints_pending(domain))
                 return domain_fail(domain, error, VIRTBUS_ERROR_RESOURCE_BUSY,
@@ -96,7 +96,7 @@ void checkpoint_prepared(Operation *operation, const GError *error) {
 
 static void create_begin(Operation *operation) {
         g_autoptr(GError) error = NULL;
-        if (check((CheckpointCreate *) operation, &error))
+        if (checkpoint_create_check((TreeCreate *) operation, &error))
                 operation->domain->connection->hypervisor->checkpoints->prepare(operation);
         else
                 operation_finish(operation, error);

@@ -7,7 +7,7 @@
 #include "domain/operations/tree-create.h"
 #include "domain/operations/tree-delete.h"
 #include "log.h"
-#include "qemu/command/node-name.h"
+#include "qemu/guest/node-bitmap.h"
 
 /* What the guest's QEMU is asked for an operation; one at a time. */
 typedef struct Marking {
@@ -48,51 +48,8 @@ static void ask_nodes(Guest *guest, MonitorDone done) {
         monitor_command(guest->monitor, "query-named-block-nodes", json_make("flat", 'b', TRUE, NULL), -1, done, guest);
 }
 
-/* What QEMU says of its nodes */
-
-static JsonObject *find_node(JsonObject *answer, const char *name) {
-        JsonArray *nodes = json_array(answer, "return");
-        for (guint i = 0; nodes && i < json_array_get_length(nodes); i++) {
-                JsonObject *node = json_object_at(nodes, i);
-                if (node && g_strcmp0(json_string(node, "node-name"), name) == 0)
-                        return node;
-        }
-        return NULL;
-}
-
-static JsonObject *find_bitmap(JsonObject *node, const char *name) {
-        JsonArray *bitmaps = node ? json_array(node, "dirty-bitmaps") : NULL;
-        for (guint i = 0; bitmaps && i < json_array_get_length(bitmaps); i++) {
-                JsonObject *bitmap = json_object_at(bitmaps, i);
-                if (bitmap && g_strcmp0(json_string(bitmap, "name"), name) == 0)
-                        return bitmap;
-        }
-        return NULL;
-}
-
-static bool is_set(JsonObject *object, const char *name) {
-        return json_object_get_boolean_member_with_default(object, name, false);
-}
-
-/* A disk of the guest's; NULL: it has none of that name, or one that is empty. */
-static const DeviceDefinition *find_disk(const Domain *domain, const char *target) {
-        for (guint i = 0; domain->live && i < domain->live->devices->len; i++) {
-                const DeviceDefinition *device = domain->live->devices->pdata[i];
-                if (device->device_class == DEVICE_DISK && strcmp(device->target, target) == 0)
-                        return device->source[0] ? device : NULL;
-        }
-        return NULL;
-}
-
 static char *node_of(const Domain *domain, const CheckpointDisk *disk) {
-        const DeviceDefinition *device = disk->is_in ? find_disk(domain, disk->name) : NULL;
-        return device ? node_name_of_top(device, "format") : NULL;
-}
-
-/* Actions of one transaction: all of them are done, or none. */
-
-static void add_action(JsonArray *actions, const char *type, JsonObject *data) {
-        json_array_add_object_element(actions, json_make("type", 's', type, "data", 'o', data, NULL));
+        return disk->is_in ? node_bitmap_disk_node(domain, disk->name) : NULL;
 }
 
 static void on_transaction(void *data, JsonObject *answer, const GError *error) {
@@ -123,7 +80,7 @@ static bool check_disk(const CheckpointDisk *disk, JsonObject *node, GError **er
                                          "disk '%s' is qcow2 of version 2 (compat 0.10), which cannot have bitmaps: while the "
                                          "domain is off, 'qemu-img amend -o compat=1.1' makes it version 3",
                                          disk->name);
-        return !find_bitmap(node, disk->bitmap) ||
+        return !node_bitmap_find(node, disk->bitmap) ||
                virtbus_error_set(error, VIRTBUS_ERROR_ALREADY_EXISTS,
                                  "disk '%s': its image has a bitmap '%.64s' already: use RedefineCheckpoint to have it as a "
                                  "checkpoint, or another name",
@@ -140,7 +97,7 @@ static void on_looked(void *data, JsonObject *answer, const GError *failure) {
                 const CheckpointDisk *disk = self->definition->disks->pdata[i];
                 g_autofree char *name = node_of(guest->domain, disk);
                 if (disk->is_in)
-                        check_disk(disk, name ? find_node(answer, name) : NULL, &error);
+                        check_disk(disk, name ? node_bitmap_find_node(answer, name) : NULL, &error);
         }
         finish(guest, error);
 }
@@ -159,8 +116,7 @@ static void create(Operation *operation) {
                 const CheckpointDisk *disk = definition->disks->pdata[i];
                 g_autofree char *node = node_of(operation->domain, disk);
                 if (node)
-                        add_action(actions, "block-dirty-bitmap-add",
-                                   json_make("node", 's', node, "name", 's', disk->bitmap, "persistent", 'b', TRUE, NULL));
+                        node_bitmap_add_new(actions, node, disk->bitmap);
         }
         transact(operation->domain->run, actions);
 }
@@ -180,9 +136,9 @@ static void on_known(void *data, JsonObject *answer, const GError *error) {
         for (guint i = 0; i < self->definition->disks->len; i++) {
                 const CheckpointDisk *disk = self->definition->disks->pdata[i];
                 g_autofree char *name = node_of(guest->domain, disk);
-                if (name && find_bitmap(find_node(answer, name), disk->bitmap))
-                        add_action(actions, "block-dirty-bitmap-remove",
-                                   json_make("node", 's', name, "name", 's', disk->bitmap, NULL));
+                if (name && node_bitmap_find(node_bitmap_find_node(answer, name), disk->bitmap))
+                        node_bitmap_add_action(actions, "block-dirty-bitmap-remove",
+                                               json_make("node", 's', name, "name", 's', disk->bitmap, NULL));
         }
         transact(guest, actions);
 }
@@ -203,8 +159,8 @@ static void on_seen(void *data, JsonObject *answer, const GError *error) {
                 for (guint k = 0; k < definition->disks->len; k++) {
                         const CheckpointDisk *disk = definition->disks->pdata[k];
                         g_autofree char *name = node_of(domain, disk);
-                        JsonObject *bitmap = name ? find_bitmap(find_node(answer, name), disk->bitmap) : NULL;
-                        if (bitmap && is_set(bitmap, "recording") && !is_set(bitmap, "inconsistent"))
+                        JsonObject *bitmap = name ? node_bitmap_find(node_bitmap_find_node(answer, name), disk->bitmap) : NULL;
+                        if (node_bitmap_counts(bitmap))
                                 g_hash_table_add(bitmaps, checkpoint_bitmap_key(disk->name, disk->bitmap));
                 }
         }

@@ -96,14 +96,16 @@ struct Guest {
         struct Nodes *nodes;           /* of its disks: nodes.h */
         GHashTable *block_jobs;        /* alias of a disk -> BlockJob: block-job.h */
         sd_event_source *block_job_timer;
-        struct BlockOpening *block_opening; /* of the one that begins, or NULL */
-        struct Snapshotting *snapshotting;  /* what it does of a snapshot, or NULL: snapshot-live.c */
-        struct Marking *marking;            /* what it is asked of a checkpoint, or NULL: checkpoint.c */
-        GError *snapshot_failure;           /* of that, while it is let go on */
-        struct Medium *medium;              /* that is being changed, or NULL: plugging.h */
-        struct Told *told;                  /* what its QEMU has said of processors and balloon, or NULL: collect.c */
-        uint64_t n_fds;                     /* that were passed by name */
-        uint64_t sizes_asked;               /* when its images' sizes were, CLOCK_MONOTONIC; 0: they are to be */
+        struct BlockOpening *block_opening;   /* of the one that begins, or NULL */
+        struct Snapshotting *snapshotting;    /* what it does of a snapshot, or NULL: snapshot-live.c */
+        struct Marking *marking;              /* what it is asked of a checkpoint, or NULL: checkpoint.c */
+        GError *snapshot_failure;             /* of that, while it is let go on */
+        struct GuestBackup *backup;           /* that is at work, or begins, or NULL: guest-backup.h */
+        struct BackupOpening *backup_opening; /* of the one that begins, or NULL */
+        struct Medium *medium;                /* that is being changed, or NULL: plugging.h */
+        struct Told *told;                    /* what its QEMU has said of processors and balloon, or NULL: collect.c */
+        uint64_t n_fds;                       /* that were passed by name */
+        uint64_t sizes_asked;                 /* when its images' sizes were, CLOCK_MONOTONIC; 0: they are to be */
 };
 
 /* What its QEMU may tell, and when that is believed: a QEMU that the guest has taken over tells what it likes. What an

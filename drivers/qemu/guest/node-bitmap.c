@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "qemu/guest/node-bitmap.h"
+
+#include <string.h>
+
+#include "qemu/command/node-name.h"
+
+static JsonObject *find_named(JsonArray *objects, const char *member, const char *name) {
+        for (guint i = 0; objects && i < json_array_get_length(objects); i++) {
+                JsonObject *object = json_object_at(objects, i);
+                if (object && g_strcmp0(json_string(object, member), name) == 0)
+                        return object;
+        }
+        return NULL;
+}
+
+JsonObject *node_bitmap_find_node(JsonObject *answer, const char *name) {
+        return find_named(json_array(answer, "return"), "node-name", name);
+}
+
+JsonObject *node_bitmap_find(JsonObject *node, const char *name) {
+        return node ? find_named(json_array(node, "dirty-bitmaps"), "name", name) : NULL;
+}
+
+bool node_bitmap_counts(JsonObject *bitmap) {
+        return bitmap && json_object_get_boolean_member_with_default(bitmap, "recording", false) &&
+               !json_object_get_boolean_member_with_default(bitmap, "inconsistent", false);
+}
+
+char *node_bitmap_disk_node(const Domain *domain, const char *target) {
+        for (guint i = 0; domain->live && i < domain->live->devices->len; i++) {
+                const DeviceDefinition *device = domain->live->devices->pdata[i];
+                if (device->device_class == DEVICE_DISK && strcmp(device->target, target) == 0)
+                        return device->source[0] ? node_name_of_top(device, "format") : NULL;
+        }
+        return NULL;
+}
+
+void node_bitmap_add_action(JsonArray *actions, const char *type, JsonObject *data) {
+        json_array_add_object_element(actions, json_make("type", 's', type, "data", 'o', data, NULL));
+}
+
+void node_bitmap_add_new(JsonArray *actions, const char *node, const char *name) {
+        node_bitmap_add_action(actions, "block-dirty-bitmap-add",
+                               json_make("node", 's', node, "name", 's', name, "persistent", 'b', TRUE, NULL));
+}
