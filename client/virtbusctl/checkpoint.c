@@ -5,7 +5,6 @@
 #include "checkpoint.h"
 
 #include "domain-command.h"
-#include "tree.h"
 
 /* The disks that are in it; one whose bitmap does not count is said to be broken. */
 static char *disks_of(const TreeRow *row) {
@@ -30,37 +29,38 @@ static void fill(const TreeRow *row, char **cells, const char *parent) {
 }
 
 static const char *const headings[] = { "NAME", "CURRENT", "CREATED", "+PARENT", "DISKS", "~DESCRIPTION", NULL };
-static const TreeKind kind = {
+const TreeKind checkpoint_kind = {
         .interface = "org.virtbus1.Checkpoint",
         .noun = "checkpoint",
         .element = "domaincheckpoint",
         .method = "CreateCheckpoint",
+        .redefine = "RedefineCheckpoint",
         .has_xml_options = true,
         .headings = headings,
         .fill = fill,
 };
 
 char **checkpoint_names(Ctl *ctl, VirtbusDomain *domain) {
-        return tree_names(&kind, ctl, domain);
+        return tree_names(&checkpoint_kind, ctl, ctl_path(domain));
 }
 
 static int list(const CommandTarget *target, char **arguments) {
         (void) arguments;
-        return tree_list(&kind, target);
+        return tree_list(&checkpoint_kind, target);
 }
 
 static int create(const CommandTarget *target, char **arguments) {
         static const char *const known[] = { NULL };
-        return tree_create(&kind, target, arguments[0], known);
+        return tree_create(&checkpoint_kind, target, arguments[0], known);
 }
 
 static int delete (const CommandTarget *target, char **arguments) {
         static const char *const known[] = { "children", "children-only", "metadata-only", NULL };
-        return tree_do(&kind, target, arguments[0], "Delete", known);
+        return tree_do(&checkpoint_kind, target, arguments[0], "Delete", known);
 }
 
 static int show(const CommandTarget *target, char **arguments) {
-        return tree_show(&kind, target, arguments[0]);
+        return tree_show(&checkpoint_kind, target, arguments[0]);
 }
 
 static const DomainCommands commands = {

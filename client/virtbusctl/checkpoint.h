@@ -2,6 +2,9 @@
 #pragma once
 
 #include "ctl.h"
+#include "tree.h"
+
+extern const TreeKind checkpoint_kind;
 
 /* The commands of the verb checkpoint; to be freed. */
 char **checkpoint_command_names(void);

@@ -4,7 +4,10 @@
 
 #include <string.h>
 
+#include "checkpoint.h"
 #include "host-kind.h"
+#include "import-tree.h"
+#include "snapshot.h"
 
 /* Where libvirt keeps the definitions of its QEMU guests; autostart/ has a link for each that is started with the machine. */
 #define LIBVIRT_FOLDER "/etc/libvirt/qemu"
@@ -30,11 +33,12 @@ static const struct {
         { "networks", &host_kind_network },
 };
 
-/* What virtbus has nothing for yet, or what is read by who has written it. */
+/* What libvirt keeps of its domains elsewhere, by their names. */
 #define LIBVIRT_STATE "/var/lib/libvirt/qemu"
 static const struct {
-        const char *folder, *suffix;
-} left_behind[] = { { "snapshot", "" }, { "checkpoint", "" }, { "save", ".save" } };
+        const char *folder;
+        const TreeKind *kind;
+} trees[] = { { "snapshot", &snapshot_kind }, { "checkpoint", &checkpoint_kind } };
 
 /* What the markup of a domain's document says of its identity, and of its UEFI variables. */
 typedef struct Identity {
@@ -84,11 +88,13 @@ static bool read_identity(Identity *identity, const char *text) {
         return g_markup_parse_context_parse(context, text, -1, NULL);
 }
 
-/* The UUID that a document says, or else its name; NULL where it cannot be read. */
-static char *identity_of(const char *text) {
+/* The UUID that a document says, or else its name; NULL where it cannot be read. *NAME (may be NULL): its name. */
+static char *identity_of(const char *text, char **its_name) {
         g_autoptr(GString) name = g_string_new(NULL), uuid = g_string_new(NULL);
         Identity identity = { .name = name, .uuid = uuid };
         bool read = read_identity(&identity, text);
+        if (its_name)
+                *its_name = g_strdup(g_strstrip(name->str));
         return read ? g_strdup(g_strstrip(uuid->len > 0 ? uuid->str : name->str)) : NULL;
 }
 
@@ -147,14 +153,30 @@ static bool is_started_with_machine(const char *folder, const char *name) {
         return g_file_test(link, G_FILE_TEST_EXISTS);
 }
 
+static void add_of_tree(void *data, const char *file, const char *result, const char *path, const GError *error) {
+        add_result(data, file, result, path, error);
+}
+
+/* What libvirt knows of its snapshots and checkpoints; what they are is in its images. */
+static void import_trees(Import *import, const char *name, const char *path) {
+        if (!import->is_whole || !*name || strchr(name, '/') || strcmp(name, "..") == 0)
+                return;
+        for (size_t i = 0; i < G_N_ELEMENTS(trees); i++) {
+                g_autofree char *folder = g_build_filename(LIBVIRT_STATE, trees[i].folder, name, NULL),
+                                *shown = g_build_filename(trees[i].folder, name, NULL);
+                import_tree(trees[i].kind, import->ctl, folder, shown, path, add_of_tree, import);
+        }
+}
+
 static void import_domain(Import *import, const char *name) {
         Ctl *ctl = import->ctl;
-        g_autofree char *file = g_build_filename(import->folder, name, NULL), *text = NULL, *path = NULL;
+        g_autofree char *file = g_build_filename(import->folder, name, NULL), *text = NULL, *path = NULL, *its_name = NULL;
         g_autoptr(GError) error = NULL;
-        g_autofree char *identity = ctl_read_file(file, &text, &error) ? identity_of(text) : NULL;
+        g_autofree char *identity = ctl_read_file(file, &text, &error) ? identity_of(text, &its_name) : NULL;
         g_autoptr(VirtbusDomain) same = identity ? virtbus_client_find_domain(ctl->client, identity, NULL) : NULL;
         if (same) {
                 add_result(import, name, "is there already", ctl_path(same), NULL);
+                import_trees(import, its_name, ctl_path(same));
                 return;
         }
         if (text && import->is_whole)
@@ -163,6 +185,8 @@ static void import_domain(Import *import, const char *name) {
         path = connection ? ctl_define(ctl, connection, text, &error) : NULL;
         import->n_refused += g_error_matches(error, VIRTBUS_ERROR, VIRTBUS_ERROR_UNSUPPORTED);
         add_result(import, name, path ? "imported" : "failed", path, error);
+        if (path)
+                import_trees(import, its_name, path);
         if (path && is_started_with_machine(import->folder, name))
                 import->status = MAX(import->status, ctl_set_autostart(ctl, path, "org.virtbus1.Domain", true));
 }
@@ -202,7 +226,7 @@ static void import_of_kind(Import *import, const char *folder, const HostKind *k
         g_autofree char *file = g_build_filename(folder, name, NULL), *shown = g_strconcat(kind->noun, "/", name, NULL),
                         *text = NULL;
         g_autoptr(GError) error = NULL;
-        g_autofree char *identity = ctl_read_file(file, &text, &error) ? identity_of(text) : NULL;
+        g_autofree char *identity = ctl_read_file(file, &text, &error) ? identity_of(text, NULL) : NULL;
         g_auto(GStrv) uuids = host_kind_names(ctl, kind, "UUID"), names = host_kind_names(ctl, kind, "Name");
         if (has(uuids, identity) || has(names, identity)) {
                 add_result(import, shown, "is there already", NULL, NULL);
@@ -238,10 +262,8 @@ static void tell_left_behind(Import *import, const char *folder, const char *sho
 static void tell_all_left_behind(Import *import) {
         g_autofree char *pools = g_build_filename(import->folder, "../storage", NULL);
         tell_left_behind(import, pools, "storage", ".xml");
-        for (size_t i = 0; import->is_whole && i < G_N_ELEMENTS(left_behind); i++) {
-                g_autofree char *folder = g_build_filename(LIBVIRT_STATE, left_behind[i].folder, NULL);
-                tell_left_behind(import, folder, left_behind[i].folder, left_behind[i].suffix);
-        }
+        if (import->is_whole) /* they are read by who has written them */
+                tell_left_behind(import, LIBVIRT_STATE "/save", "save", ".save");
 }
 
 static int finish(Import *import) {

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "domain-command.h"
-#include "tree.h"
 
 static char *places_of(const TreeRow *row) {
         g_autoptr(GVariant) disks = g_variant_lookup_value(row->properties, "Disks", G_VARIANT_TYPE("a(ss)"));
@@ -30,41 +29,42 @@ static void fill(const TreeRow *row, char **cells, const char *parent) {
 }
 
 static const char *const headings[] = { "NAME", "CURRENT", "STATE", "CREATED", "+PARENT", "+DISKS", "~DESCRIPTION", NULL };
-static const TreeKind kind = {
+const TreeKind snapshot_kind = {
         .interface = "org.virtbus1.Snapshot",
         .noun = "snapshot",
         .element = "domainsnapshot",
         .method = "CreateSnapshot",
+        .redefine = "RedefineSnapshot",
         .headings = headings,
         .fill = fill,
 };
 
 char **snapshot_names(Ctl *ctl, VirtbusDomain *domain) {
-        return tree_names(&kind, ctl, domain);
+        return tree_names(&snapshot_kind, ctl, ctl_path(domain));
 }
 
 static int list(const CommandTarget *target, char **arguments) {
         (void) arguments;
-        return tree_list(&kind, target);
+        return tree_list(&snapshot_kind, target);
 }
 
 static int create(const CommandTarget *target, char **arguments) {
         static const char *const known[] = { "disk-only", "quiesce", "halt", NULL };
-        return tree_create(&kind, target, arguments[0], known);
+        return tree_create(&snapshot_kind, target, arguments[0], known);
 }
 
 static int revert(const CommandTarget *target, char **arguments) {
         static const char *const known[] = { "running", "paused", "force", NULL };
-        return tree_do(&kind, target, arguments[0], "Revert", known);
+        return tree_do(&snapshot_kind, target, arguments[0], "Revert", known);
 }
 
 static int delete (const CommandTarget *target, char **arguments) {
         static const char *const known[] = { "children", "children-only", "metadata-only", NULL };
-        return tree_do(&kind, target, arguments[0], "Delete", known);
+        return tree_do(&snapshot_kind, target, arguments[0], "Delete", known);
 }
 
 static int show(const CommandTarget *target, char **arguments) {
-        return tree_show(&kind, target, arguments[0]);
+        return tree_show(&snapshot_kind, target, arguments[0]);
 }
 
 static const DomainCommands commands = {

@@ -2,6 +2,9 @@
 #pragma once
 
 #include "ctl.h"
+#include "tree.h"
+
+extern const TreeKind snapshot_kind;
 
 /* The commands of the verb snapshot; to be freed. */
 char **snapshot_command_names(void);

@@ -46,8 +46,8 @@ static GPtrArray *read_rows(const TreeKind *kind, Ctl *ctl, const char *domain, 
         return g_steal_pointer(&rows);
 }
 
-char **tree_names(const TreeKind *kind, Ctl *ctl, VirtbusDomain *domain) {
-        g_autoptr(GPtrArray) rows = read_rows(kind, ctl, ctl_path(domain), NULL);
+char **tree_names(const TreeKind *kind, Ctl *ctl, const char *domain) {
+        g_autoptr(GPtrArray) rows = read_rows(kind, ctl, domain, NULL);
         if (!rows)
                 return NULL;
         char **names = g_new0(char *, rows->len + 1);
@@ -174,6 +174,18 @@ int tree_create(const TreeKind *kind, const CommandTarget *target, const char *n
         g_variant_lookup(properties, "Name", "&s", &chosen);
         g_print("%s\n", chosen);
         return EXIT_DONE;
+}
+
+bool tree_redefine(const TreeKind *kind, Ctl *ctl, const char *domain, const char *xml, bool is_current, GError **error) {
+        GVariantDict options;
+        g_variant_dict_init(&options, NULL);
+        if (is_current)
+                g_variant_dict_insert(&options, "current", "b", TRUE);
+        g_autoptr(GVariant) answer = ctl_call(ctl, domain, DOMAIN, kind->redefine,
+                                              g_variant_new("(s@a{sv})", xml, g_variant_dict_end(&options)), NULL, NULL, error);
+        if (!answer)
+                ctl_strip_error(*error);
+        return answer != NULL;
 }
 
 int tree_do(const TreeKind *kind, const CommandTarget *target, const char *name, const char *method, const char *const *known) {

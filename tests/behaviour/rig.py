@@ -647,7 +647,7 @@ def read_away(stream, said=None):
 
 def socket_activate():
     """The words that begin a systemd-socket-activate of virtbusd, which passes on no variables but those that it is told."""
-    return ["systemd-socket-activate"] + [word for name in ("DBUS_SYSTEM_BUS_ADDRESS", "LLVM_PROFILE_FILE") if name in os.environ for word in ("-E", name)]
+    return ["systemd-socket-activate", *(["-E", "DBUS_SYSTEM_BUS_ADDRESS"] if "DBUS_SYSTEM_BUS_ADDRESS" in os.environ else [])]
 
 
 def end_services():

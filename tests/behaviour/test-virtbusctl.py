@@ -5,6 +5,7 @@
 Usage (below tests/with-bus): test-virtbusctl.py VIRTBUSCTL [GUEST_FOLDER], where tests/guest/build-guest has put a guest.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -794,15 +795,60 @@ def libvirts_networks_filters_and_secrets_are_imported_and_what_stays_behind_is_
     ctl("undefine", "moved")
 
 
-def uefi_variables_that_libvirt_finds_by_a_name_are_named_at_import():
-    """As libvirt's daemon writes both: a document of its 9.0 does not say where they are."""
-    if os.geteuid() != 0 or not os.path.isdir("/usr/share/qemu/firmware"):
-        raise Skip("needs root, to put libvirt's folders there, and firmware")
+@contextlib.contextmanager
+def folders_of_libvirt():
+    if os.geteuid() != 0:
+        raise Skip("needs root, to put libvirt's folders there")
     folders = ["/etc/libvirt", "/var/lib/libvirt"]
     for folder in folders:
         os.makedirs(folder, exist_ok=True)
         subprocess.run(["mount", "-t", "tmpfs", "tmpfs", folder], check=True)
     os.makedirs("/etc/libvirt/qemu")
+    yield
+    for folder in folders:
+        subprocess.run(["umount", folder], check=True)
+
+
+def snapshots_and_checkpoints_of_libvirt_are_imported_below_their_parents():
+    """As libvirt's daemon writes them, with elements of its own."""
+    with folders_of_libvirt():
+        text = qemu.document("told", devices="<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='/images/told.qcow2'/><target dev='vda'/></disk>", uuid="7d0dd3bb-1111-4222-8333-0000000000aa")
+        files = {"/etc/libvirt/qemu/told.xml": text}
+        for number, (name, parent) in enumerate((("a-last", "second"), ("second", "x-first"), ("x-first", ""), ("own", "own"))):
+            files[f"/var/lib/libvirt/qemu/snapshot/told/{name}.xml"] = (
+                f"<!--\nWARNING: THIS IS AN AUTO-GENERATED FILE.\n-->\n\n<domainsnapshot>\n  <name>{name}</name>\n  <state>shutoff</state>\n"
+                f"{f'  <parent><name>{parent}</name></parent>' if parent else ''}  <creationTime>{1700000000 - number}</creationTime>\n  <memory snapshot='no'/>\n"
+                f"  <disks><disk name='vda' snapshot='internal'/></disks>\n  {text}\n  <cookie>\n    <slirpHelper/>\n  </cookie>\n  <active>{int(name == 'second')}</active>\n</domainsnapshot>\n")
+        files["/var/lib/libvirt/qemu/checkpoint/told/point.xml"] = (
+            f"<domaincheckpoint><name>point</name><creationTime>1700000000</creationTime><disks><disk name='vda' checkpoint='bitmap' bitmap='point'/></disks>{text}</domaincheckpoint>")
+        files["/var/lib/libvirt/qemu/snapshot/told/torn.xml"] = "<domainsnapshot><name>torn"
+        for path, content in files.items():
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(content)
+        told = {row["file"]: row for row in json.loads(ctl("import", "--json", status=1))}
+        assert {name: row["result"] for name, row in told.items()} == {
+            "told.xml": "imported", "snapshot/told/x-first.xml": "imported", "snapshot/told/second.xml": "imported", "snapshot/told/a-last.xml": "imported",
+            "snapshot/told/own.xml": "failed", "snapshot/told/torn.xml": "failed", "checkpoint/told/point.xml": "imported"}, told
+        contains(told["snapshot/told/own.xml"]["error"], "parent")
+        rows = {row["name"]: row for row in json.loads(ctl("snapshot", "list", "told", "--json"))}
+        assert {name: (row["parent"], row["current"]) for name, row in rows.items()} == {"x-first": ("", "no"), "second": ("x-first", "yes"), "a-last": ("second", "no")}, rows
+        assert [row["name"] for row in json.loads(ctl("checkpoint", "list", "told", "--json"))] == ["point"]
+        os.unlink("/var/lib/libvirt/qemu/snapshot/told/own.xml")
+        os.unlink("/var/lib/libvirt/qemu/snapshot/told/torn.xml")
+        assert {row["result"] for row in json.loads(ctl("import", "--json"))} == {"is there already"}
+    ctl("undefine", "--snapshots", "--checkpoints", "told")
+
+
+def uefi_variables_that_libvirt_finds_by_a_name_are_named_at_import():
+    """As libvirt's daemon writes both: a document of its 9.0 does not say where they are."""
+    if not os.path.isdir("/usr/share/qemu/firmware"):
+        raise Skip("needs firmware")
+    with folders_of_libvirt():
+        name_variables()
+
+
+def name_variables():
     os.makedirs("/var/lib/libvirt/qemu/nvram")
     files = {name: f"/var/lib/libvirt/qemu/nvram/{name}_VARS.fd" for name in ("kept", "a&b")}
     for path in [*files.values(), "/var/lib/libvirt/qemu/nvram/bios_VARS.fd"]:
@@ -817,8 +863,6 @@ def uefi_variables_that_libvirt_finds_by_a_name_are_named_at_import():
     for name, wanted in (("kept", files["kept"]), ("a&b", files["a&b"].replace("&", "&amp;")), ("never-run", None), ("own", "/elsewhere/own_VARS.fd"), ("bios", None)):
         assert re.findall("<nvram[^>]*>([^<]*)</nvram>", ctl("xml", "--config", name)) == ([wanted] if wanted else []), (name, ctl("xml", "--config", name))
         ctl("undefine", name)
-    for folder in folders:
-        subprocess.run(["umount", folder], check=True)
 
 
 def what_may_come_next_is_told_to_shells():
@@ -1117,6 +1161,6 @@ run([domains_are_made_without_a_document, a_domain_that_was_made_boots_its_cd_wh
      documents_are_edited_and_kept_when_they_are_wrong, tables_fit_the_terminal, a_console_is_used, a_bus_that_cannot_be_reached_is_named, a_display_is_shown_in_a_viewer,
      jobs_show_how_they_get_on, devices_come_and_go, what_domains_have_is_set, what_others_have_written_is_shown_and_not_obeyed,
      files_are_read_as_they_declare_themselves, libvirts_definitions_are_imported, libvirts_networks_filters_and_secrets_are_imported_and_what_stays_behind_is_named,
-     uefi_variables_that_libvirt_finds_by_a_name_are_named_at_import, secrets_are_kept_and_given_values, networks_are_kept_and_listed, network_filters_are_listed_defined_shown_and_undefined, interfaces_are_listed_shown_and_documents_of_them_checked, bash_completes_verbs_options_and_domains,
+     uefi_variables_that_libvirt_finds_by_a_name_are_named_at_import, snapshots_and_checkpoints_of_libvirt_are_imported_below_their_parents, secrets_are_kept_and_given_values, networks_are_kept_and_listed, network_filters_are_listed_defined_shown_and_undefined, interfaces_are_listed_shown_and_documents_of_them_checked, bash_completes_verbs_options_and_domains,
      zsh_completes_verbs_options_and_domains, who_may_not_is_asked_for_a_password, the_users_own_are_on_the_session_bus,
      another_host_is_reached_by_ssh, a_guests_agent_is_asked])
