@@ -27,10 +27,30 @@ static char *addresses_of(GVariant *properties) {
         return g_strdup(text->len ? text->str : "-");
 }
 
+/* What is in a network's way, each a text; NULL at the end. */
+static char **obstacles_of(GVariant *properties) {
+        char **found = NULL;
+        g_variant_lookup(properties, "Obstacles", "^as", &found);
+        return found ? found : g_new0(char *, 1);
+}
+
+static void say_obstacles(Ctl *ctl, const HostKind *kind, const char *network) {
+        int status;
+        g_autofree char *path = find(ctl, kind, network, &status);
+        g_autoptr(GVariant) properties = path ? ctl_properties(ctl, path, kind->interface, NULL) : NULL;
+        g_auto(GStrv) found = properties ? obstacles_of(properties) : NULL;
+        const char *name = "";
+        for (char **text = found; text && *text; text++) {
+                g_variant_lookup(properties, "Name", "&s", &name);
+                ctl_say("network '%s': %s", name, *text);
+        }
+}
+
 static void add_row(void *table, const char *path, GVariant *properties) {
         (void) path;
         static const char *const columns[] = { "Name", "ForwardMode", "Bridge" };
-        char **cells = g_new0(char *, 8);
+        char **cells = g_new0(char *, 9);
+        g_auto(GStrv) obstacles = obstacles_of(properties);
         const char *uuid = "";
         for (size_t i = 0; i < G_N_ELEMENTS(columns); i++) {
                 const char *value = "";
@@ -42,11 +62,13 @@ static void add_row(void *table, const char *path, GVariant *properties) {
         cells[4] = host_kind_yes_or_no(properties, "Active");
         cells[5] = host_kind_yes_or_no(properties, "Autostart");
         cells[6] = g_strdup(uuid);
+        cells[7] = *obstacles ? g_strjoinv("; ", obstacles) : g_strdup("-");
         table_add(table, cells);
 }
 
 static int list(Ctl *ctl, const HostKind *kind, char **arguments) {
-        static const char *const headings[] = { "NAME", "MODE", "BRIDGE", "ADDRESSES", "ACTIVE", "AUTOSTART", "+UUID", NULL };
+        static const char *const headings[] = { "NAME",      "MODE",  "BRIDGE",     "ADDRESSES", "ACTIVE",
+                                                "AUTOSTART", "+UUID", "+OBSTACLES", NULL };
         (void) arguments;
         return host_kind_list(ctl, kind, headings, add_row);
 }
@@ -86,8 +108,18 @@ static int translate(Ctl *ctl, const HostKind *kind, char **arguments) {
         return EXIT_DONE;
 }
 
+static int show(Ctl *ctl, const HostKind *kind, char **arguments) {
+        int status = host_kind_show(ctl, kind, arguments);
+        if (status == EXIT_DONE)
+                say_obstacles(ctl, kind, arguments[0]);
+        return status;
+}
+
 static int start(Ctl *ctl, const HostKind *kind, char **arguments) {
-        return host_kind_each(ctl, kind, "Start", arguments);
+        int status = host_kind_each(ctl, kind, "Start", arguments);
+        for (char **network = arguments; *network && status == EXIT_DONE; network++)
+                say_obstacles(ctl, kind, *network);
+        return status;
 }
 
 static int stop(Ctl *ctl, const HostKind *kind, char **arguments) {
@@ -165,7 +197,7 @@ static int update(Ctl *ctl, const HostKind *kind, char **arguments) {
 
 static const HostCommand commands[] = {
         { "list", 0, 0, "", list },
-        { "show", 1, 1, "NETWORK", host_kind_show },
+        { "show", 1, 1, "NETWORK", show },
         { "define", 1, G_MAXUINT, "FILE...", host_kind_define },
         { "undefine", 1, G_MAXUINT, "NETWORK...", host_kind_undefine },
         { "start", 1, G_MAXUINT, "NETWORK...", start },

@@ -76,6 +76,8 @@ Entry *registry_add(Registry *registry, void *definition, const Kept *kept) {
         *entry = (Entry){ .n_references = 1, .registry = registry, .definition = definition, .kept = *kept };
         enter(entry);
         publish(entry);
+        if (registry->kind->defined)
+                registry->kind->defined(entry);
         return entry;
 }
 
@@ -86,6 +88,8 @@ void entry_redefine(Entry *entry, void *definition) {
         enter(entry);
         entry->registry->kind->definition_free(old);
         entry_changed(entry);
+        if (entry->registry->kind->defined)
+                entry->registry->kind->defined(entry);
 }
 
 void entry_remove(Entry *entry) {

@@ -71,6 +71,7 @@ struct RegistryKind {
         /* Once there is a store. */
         bool (*open)(Registry *registry, const char *state, const char *runtime, GError **error);
         void (*loaded)(Entry *entry);       /* read at the start */
+        void (*defined)(Entry *entry);      /* it has a definition, a first one or another */
         void (*opened)(Registry *registry); /* all are read */
         void (*resume)(Registry *registry); /* virtbusd knows all */
         void (*release)(Entry *entry);      /* frees what it has besides */

@@ -153,6 +153,14 @@ bool bridge_check_free(const NetworkDefinition *definition, GError **error) {
         return socket && (!there || is_marked(there, definition) || fail_as_anothers(definition, error));
 }
 
+bool bridge_is_anothers(const char *bridge, const char *uuid) {
+        const NetworkDefinition named = { .uuid = (char *) uuid };
+        g_autoptr(NetlinkSocket) socket = connect_kernel(NULL);
+        g_autoptr(Link) there = socket ? find_link(socket, bridge) : NULL;
+        g_autofree char *mark = mark_of(&named);
+        return there && g_strcmp0(rtnl_link_get_ifalias(there), mark) != 0;
+}
+
 static bool make_link(Making *making, GError **error) {
         const NetworkDefinition *definition = making->definition;
         g_autoptr(Link) there = find_link(making->socket, definition->bridge);

@@ -16,6 +16,9 @@ bool bridge_is_needed(const NetworkDefinition *definition);
  * of. */
 bool bridge_check_free(const NetworkDefinition *definition, GError **error);
 
+/* Whether there is an interface of that name which has not the mark of network UUID. */
+bool bridge_is_anothers(const char *bridge, const char *uuid);
+
 /* Makes the bridge, or completes the one that was made for this network before, and sets it up. What is wrong on the host is
  * said with what to do: an interface of that name that is not ours, an address that another interface has, a kernel without
  * IPv6. On failure the caller takes away what there is by bridge_delete. */

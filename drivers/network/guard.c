@@ -8,6 +8,7 @@
 #include "network/filter-table.h"
 #include "network/nft-watch.h"
 #include "network/nft.h"
+#include "network/obstacles.h"
 #include "network/port.h"
 #include "network/rules.h"
 #include "network/run.h"
@@ -58,18 +59,29 @@ static void on_lost(void *data, unsigned family) {
                 filter_table_restore(guard->networks->filters);
 }
 
+static void on_others_changed(void *data) {
+        const Guard *guard = data;
+        obstacles_look(guard->networks->obstacles);
+}
+
 /* The whole */
 
 void guard_open(Networks *networks, Filters *filters) {
+        static const NftListener listener = { on_lost, on_others_changed };
         g_autoptr(GError) error = NULL;
         if (geteuid() != 0)
                 return;
         Guard *guard = networks->guard = g_new0(Guard, 1);
         guard->networks = networks;
         networks->filters = filter_table_new(filters);
-        guard->watch = nft_watch_new(networks->registry.event, on_lost, guard, &error);
+        guard->watch = nft_watch_new(networks->registry.event, &listener, guard, &error);
         if (!guard->watch)
                 log_error("rules of nftables that somebody takes away are not put back: %s", error->message);
+        g_clear_error(&error);
+        networks->obstacles = obstacles_new(networks, &error);
+        if (!networks->obstacles)
+                log_error("obstacles of networks are not looked for: %s", error->message);
+        obstacles_look(networks->obstacles);
         ports_take_up_filters(networks);
         filter_table_restore(networks->filters);
 }
@@ -81,6 +93,7 @@ void guard_cancel(Networks *networks) {
         guard->again = false;
         g_clear_pointer(&guard->watch, nft_watch_free);
         g_clear_pointer(&guard->nft, nft_free);
+        g_clear_pointer(&networks->obstacles, obstacles_free);
         filter_table_cancel(networks->filters);
 }
 

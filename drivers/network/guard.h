@@ -2,7 +2,8 @@
 #pragma once
 
 /* Keeps what nftables has of networks and of guests' cards as it should be: what an earlier driver has left of filters is made
- * anew at the start, and what somebody else takes out of our tables is put back at once. */
+ * anew at the start, and what somebody else takes out of our tables is put back at once. What others have there, and what else
+ * on the host is in the way of networks, is told with them (obstacles.h). */
 
 #include "network/networks.h"
 #include "network/filters.h"

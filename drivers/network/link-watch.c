@@ -29,7 +29,7 @@ static void on_lost(void *data) {
 }
 
 LinkWatch *link_watch_new(sd_event *event, const LinkListener *listener, void *data, GError **error) {
-        static const NetlinkEvents events = { "the host's interfaces", NETLINK_ROUTE, RTNLGRP_LINK, on_message, on_lost };
+        static const NetlinkEvents events = { "the host's interfaces", NETLINK_ROUTE, { RTNLGRP_LINK }, on_message, on_lost };
         LinkWatch *watch = g_new0(LinkWatch, 1);
         *watch = (LinkWatch){ .listener = listener, .data = data };
         watch->netlink = netlink_listener_new(event, &events, watch, error);

@@ -41,8 +41,8 @@ NetlinkListener *netlink_listener_new(sd_event *event, const NetlinkEvents *even
                 r = nl_socket_set_nonblocking(listener->socket);
         if (r >= 0)
                 r = nl_socket_set_buffer_size(listener->socket, BUFFER_SIZE, 0);
-        if (r >= 0)
-                r = nl_socket_add_memberships(listener->socket, events->group, 0);
+        for (size_t i = 0; i < NETLINK_GROUPS_MAX && events->groups[i] > 0 && r >= 0; i++)
+                r = nl_socket_add_memberships(listener->socket, events->groups[i], 0);
         if (r < 0) {
                 virtbus_error_set(error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "%s cannot be watched: %s", events->what,
                                   nl_geterror(r));

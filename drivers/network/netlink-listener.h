@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Listens to what the kernel tells a group of netlink's. */
+/* Listens to what the kernel tells groups of netlink's. */
 
 #include <glib.h>
 #include <netlink/msg.h>
 #include <systemd/sd-event.h>
 
+/* How many groups one may listen to. */
+#define NETLINK_GROUPS_MAX 8
+
 typedef struct NetlinkListener NetlinkListener;
 
 /* MESSAGE: one of them. LOST: the kernel had more to tell than there was room for. */
 typedef struct NetlinkEvents {
-        const char *what; /* is watched, for an error */
-        int protocol, group;
+        const char *what;                         /* is watched, for an error */
+        int protocol, groups[NETLINK_GROUPS_MAX]; /* 0: no more */
         void (*message)(void *data, struct nlmsghdr *header);
         void (*lost)(void *data);
 } NetlinkEvents;

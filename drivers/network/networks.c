@@ -5,9 +5,11 @@
 #include <string.h>
 
 #include "bus.h"
+#include "network/default-network.h"
 #include "network/document-check.h"
 #include "network/guard.h"
 #include "network/interfaces.h"
+#include "network/obstacles.h"
 #include "network/port.h"
 #include "network/run-leases.h"
 #include "network/run-recovery.h"
@@ -114,7 +116,7 @@ static void *give_bridge(Registry *networks, const void *old, void *definition, 
 
 static bool open_runs(Registry *registry, const char *state, const char *runtime, GError **error) {
         Networks *networks = (Networks *) registry;
-        (void) state;
+        networks->state = g_strdup(state);
         servers_init(&networks->servers, registry->event, runtime);
         networks->newer_runs = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
         networks->worker = worker_new(registry->event, 1, error);
@@ -129,8 +131,10 @@ static bool open_runs(Registry *registry, const char *state, const char *runtime
 }
 
 static void recover(Registry *registry) {
-        runs_recover((Networks *) registry);
-        ports_recover((Networks *) registry);
+        Networks *networks = (Networks *) registry;
+        runs_recover(networks);
+        ports_recover(networks);
+        default_network_provide(networks, networks->state);
 }
 
 static void autostart(Registry *registry) {
@@ -162,10 +166,17 @@ static void close_runs(Registry *registry) {
         g_clear_pointer(&networks->ports, ports_close);
         servers_clear(&networks->servers);
         g_clear_pointer(&networks->newer_runs, g_hash_table_unref);
+        g_clear_pointer(&networks->state, g_free);
+}
+
+static void defined(Entry *entry) {
+        obstacles_look(((Networks *) entry->registry)->obstacles);
 }
 
 static void release(Entry *entry) {
-        ports_release((Network *) entry);
+        Network *network = (Network *) entry;
+        ports_release(network);
+        g_clear_pointer(&network->obstacles, g_strfreev);
 }
 
 const RegistryKind networks_kind = {
@@ -185,6 +196,7 @@ const RegistryKind networks_kind = {
         .runs = true,
         .open = open_runs,
         .opened = recover,
+        .defined = defined,
         .resume = autostart,
         .release = release,
         .is_busy = has_runs,

@@ -19,6 +19,7 @@
 
 typedef struct Networks {
         Registry registry;
+        char *state;    /* the directory */
         Worker *worker; /* for what the kernel takes its time for */
         Servers servers;
         LeaseSocket *lease_socket;     /* NULL where no dnsmasq is started */
@@ -26,6 +27,7 @@ typedef struct Networks {
         struct Ports *ports;           /* port.h */
         struct FilterTable *filters;   /* filter-table.h; NULL: cards cannot have any */
         struct Guard *guard;           /* guard.h */
+        struct Obstacles *obstacles;   /* obstacles.h; NULL: nobody looks for them */
         struct Interfaces *interfaces; /* interfaces.h; NULL: they cannot be watched */
         unsigned n_runs;
         GHashTable *newer_runs; /* UUID -> why what a later version has written of its run is left alone */
@@ -35,6 +37,7 @@ typedef struct Network {
         Entry entry;
         struct NetworkRun *run; /* run.h; or NULL */
         GPtrArray *ports;       /* Port, of port.h; or NULL */
+        char **obstacles;       /* which its run does not find by itself: obstacles.h; or NULL */
 } Network;
 
 /* Opened and closed as any registry. */

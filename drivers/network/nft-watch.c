@@ -19,7 +19,8 @@ static const unsigned families[] = { NFPROTO_INET, NFPROTO_BRIDGE };
 struct NftWatch {
         NetlinkListener *netlink;
         bool changed[G_N_ELEMENTS(families)]; /* in the transaction that is being told */
-        NftLost lost;
+        bool others_changed;
+        const NftListener *listener;
         void *data;
 };
 
@@ -37,8 +38,11 @@ static void tell(NftWatch *watch) {
         for (size_t i = 0; i < G_N_ELEMENTS(families); i++)
                 if (watch->changed[i]) {
                         watch->changed[i] = false;
-                        watch->lost(watch->data, families[i]);
+                        watch->listener->lost(watch->data, families[i]);
                 }
+        if (watch->others_changed)
+                watch->listener->others_changed(watch->data);
+        watch->others_changed = false;
 }
 
 static void on_message(void *data, struct nlmsghdr *header) {
@@ -52,6 +56,7 @@ static void on_message(void *data, struct nlmsghdr *header) {
         }
         const struct nfgenmsg *about = nlmsg_data(header);
         const struct nlattr *table = nlmsg_find_attr(header, sizeof *about, NFTA_TABLE_NAME);
+        watch->others_changed = watch->others_changed || (table && nla_strcmp(table, NFT_TABLE) != 0);
         if (!is_loss(type) || !table || nla_strcmp(table, NFT_TABLE) != 0 || nft_is_ours(header->nlmsg_pid))
                 return;
         for (size_t i = 0; i < G_N_ELEMENTS(families); i++)
@@ -61,13 +66,14 @@ static void on_message(void *data, struct nlmsghdr *header) {
 static void on_lost(void *data) {
         NftWatch *watch = data;
         memset(watch->changed, true, sizeof watch->changed);
+        watch->others_changed = true;
         tell(watch);
 }
 
-NftWatch *nft_watch_new(sd_event *event, NftLost lost, void *data, GError **error) {
-        static const NetlinkEvents events = { "nftables", NETLINK_NETFILTER, NFNLGRP_NFTABLES, on_message, on_lost };
+NftWatch *nft_watch_new(sd_event *event, const NftListener *listener, void *data, GError **error) {
+        static const NetlinkEvents events = { "nftables", NETLINK_NETFILTER, { NFNLGRP_NFTABLES }, on_message, on_lost };
         g_autofree NftWatch *watch = g_new0(NftWatch, 1);
-        watch->lost = lost;
+        watch->listener = listener;
         watch->data = data;
         watch->netlink = netlink_listener_new(event, &events, watch, error);
         return watch->netlink ? g_steal_pointer(&watch) : NULL;

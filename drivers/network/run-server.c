@@ -29,10 +29,11 @@ static void on_ended(void *data, const char *said) {
         } else if (run->server_done)
                 answer(run, NULL);
         else
-                run_state_set_obstacle(run, OBSTACLE_SERVER,
-                                       g_strdup_printf("dnsmasq has ended, so that guests get no addresses and names: stop and "
-                                                       "start the network (%s)",
-                                                       said));
+                run_state_set_obstacle(
+                                run, OBSTACLE_SERVER,
+                                g_strdup_printf("server: dnsmasq has ended, so that guests get no addresses and names: stop and "
+                                                "start the network (%s)",
+                                                said));
 }
 
 static const ServerListener listener = { on_ready, on_ended };

@@ -11,13 +11,10 @@
 
 typedef enum RunPhase { RUN_STARTING, RUN_ACTIVE, RUN_STOPPING, RUN_N_PHASES } RunPhase;
 
-/* What may be in the way of an active network, each once. */
+/* What an active network loses of its own, each once; what else is in its way is looked for by obstacles.h. */
 typedef enum RunObstacle {
-        OBSTACLE_BRIDGE,     /* it was deleted */
-        OBSTACLE_SERVER,     /* dnsmasq has ended */
-        OBSTACLE_FORWARDING, /* the host forwards no packets any more */
-        OBSTACLE_ADDRESS,    /* another interface of the host has come into a block */
-        OBSTACLE_FIREWALL,   /* another table drops what ours lets pass */
+        OBSTACLE_BRIDGE, /* it was deleted */
+        OBSTACLE_SERVER, /* dnsmasq has ended */
         RUN_N_OBSTACLES
 } RunObstacle;
 

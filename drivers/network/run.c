@@ -27,6 +27,8 @@ const NetworkDefinition *run_live(const Network *network) {
 
 char **run_obstacles(const Network *network) {
         g_autoptr(GPtrArray) found = g_ptr_array_new();
+        for (char **text = network->obstacles; text && *text; text++)
+                g_ptr_array_add(found, *text);
         for (size_t i = 0; i < RUN_N_OBSTACLES && run_is_active(network); i++)
                 if (network->run->obstacles[i])
                         g_ptr_array_add(found, network->run->obstacles[i]);
@@ -204,7 +206,7 @@ void run_link_gone(Networks *networks, const char *name) {
                 const Network *network = all->pdata[i];
                 if (run_is_active(network) && strcmp(network->run->definition->bridge, name) == 0)
                         run_state_set_obstacle(network->run, OBSTACLE_BRIDGE,
-                                               g_strdup_printf("bridge '%s' has been deleted, so that its guests are cut off: "
+                                               g_strdup_printf("bridge: '%s' has been deleted, so that its guests are cut off: "
                                                                "stop and start the network",
                                                                name));
         }

@@ -21,8 +21,8 @@ bool run_is_active(const Network *network);
 /* What it runs with, or else would; borrowed. */
 const NetworkDefinition *run_live(const Network *network);
 
-/* What keeps an active network from doing all that it should, each with what to do; NULL at the end: of borrowed strings, to be
- * freed by g_free. */
+/* What keeps a network from doing all that it should, or would keep it: each with what to do, after a word and ": "; NULL at the
+ * end: of borrowed strings, to be freed by g_free. */
 char **run_obstacles(const Network *network);
 
 /* The leases of an active network that are not over, Lease (borrowed); MAC: of which card, or NULL. */

@@ -102,6 +102,18 @@ class Agent:
             raise OSError("no answer")
 
     @staticmethod
+    def try_once(family, kind, address):
+        """Whether one question is answered."""
+        with socket.socket(FAMILIES[family], KINDS[kind]) as asker:
+            asker.settimeout(AGAIN)
+            asker.connect((address, PORT))
+            try:
+                asker.send(b"?")
+                return bool(asker.recv(1024))
+            except (ConnectionRefusedError, TimeoutError):
+                return False
+
+    @staticmethod
     def dhcp(mac, hostname="", more=()):
         """The address that DHCP gives a card, RFC 2131, and the options of the answer. MORE: options, each a number and bytes in hexadecimal digits."""
         said = ([(12, hostname.encode())] if hostname else []) + [(code, bytes.fromhex(value)) for code, value in more]

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "folder.h"
+#include "network/default-network.h"
 #include "network/networks.h"
 #include "network/port.h"
 
@@ -34,6 +35,7 @@ static void set_up(Fixture *fixture, const void *unused) {
         (void) unused;
         fixture->folder = folder_new();
         g_assert_cmpint(sd_event_new(&fixture->event), >=, 0);
+        folder_write(fixture->folder, DEFAULT_NETWORK_MADE, "", 0); /* as where "default" was removed */
         start(fixture);
 }
 
