@@ -101,9 +101,56 @@ static void is_updated(Call *call) {
         call_answer(call, g_variant_new("(i)", 0));
 }
 
-static void no_messages(Call *call) {
-        call_answer(call, g_variant_new("(as)", NULL));
+/* libvirt's kinds of messages: of what is deprecated there are none. */
+static const FlagOption messages_flags[] = { { 1, NULL }, { 2, NULL }, {} };
+#define MESSAGES_OF_TAINTS 2
+
+static void on_taints(Call *call, GVariant *reply) {
+        static const char *const explained[][2] = {
+                { "custom-argv", "its document hands on arguments of QEMU" },
+                { "custom-device", "its document says other values of devices' properties" },
+                { "custom-dtb", "its document names a device tree" },
+                { "custom-ga-command", "its agent was given a caller's own commands" },
+                { "custom-monitor", "its QEMU was given a caller's own commands" },
+                { "host-cpu", "it sees the host's own processor" },
+                { "high-privileges", "its QEMU is root's" },
+                { "cdrom-passthrough", "a drive of the host's is its own" },
+        };
+        g_autoptr(GVariant) value = NULL;
+        g_variant_get(reply, "(v)", &value);
+        GVariantBuilder messages;
+        GVariantIter iterator;
+        const char *taint;
+        g_variant_builder_init(&messages, G_VARIANT_TYPE_STRING_ARRAY);
+        g_variant_iter_init(&iterator, value);
+        while ((call->flags == 0 || call->flags & MESSAGES_OF_TAINTS) && g_variant_iter_next(&iterator, "&s", &taint)) {
+                const char *why = "";
+                for (size_t i = 0; i < G_N_ELEMENTS(explained); i++)
+                        if (strcmp(explained[i][0], taint) == 0)
+                                why = explained[i][1];
+                g_autofree char *message = g_strdup_printf("tainted: %s%s%s", taint, *why ? ": " : "", why);
+                g_variant_builder_add(&messages, "s", message);
+        }
+        call_answer(call, g_variant_new("(as)", &messages));
 }
+
+static void get_messages(Call *call) {
+        call_ask(call, call->domain, "org.freedesktop.DBus.Properties", "Get", g_variant_new("(ss)", DOMAIN, "Taints"), "(v)",
+                 on_taints);
+}
+
+#define MONITOR_HUMAN 1
+
+static void ask_monitor(Call *call) {
+        GVariantBuilder options;
+        g_variant_builder_init(&options, G_VARIANT_TYPE_VARDICT);
+        if (call->flags & MONITOR_HUMAN)
+                g_variant_builder_add(&options, "{sv}", "human", g_variant_new_boolean(TRUE));
+        call_ask(call, call->domain, DOMAIN, "MonitorCommand", g_variant_new("(sa{sv})", call_string(call, 1), &options), "(s)",
+                 step_answer_string);
+}
+
+static const FlagOption monitor_flags[] = { { MONITOR_HUMAN, NULL }, {} };
 
 const CallRow domain_calls[] = {
         { REMOTE_DOMAIN_GET_STATE, get_state, NULL, READS },
@@ -116,7 +163,8 @@ const CallRow domain_calls[] = {
         { REMOTE_DOMAIN_IS_PERSISTENT, row_number, "Persistent" },
         { REMOTE_DOMAIN_HAS_MANAGED_SAVE_IMAGE, row_number, "HasManagedSave" },
         { REMOTE_DOMAIN_IS_UPDATED, is_updated },
-        { REMOTE_DOMAIN_GET_MESSAGES, no_messages },
+        { REMOTE_DOMAIN_GET_MESSAGES, get_messages, NULL, READS, messages_flags },
+        { QEMU_DOMAIN_MONITOR_COMMAND, ask_monitor, NULL, CHANGES, monitor_flags },
         { REMOTE_DOMAIN_CREATE, start, NULL, CHANGES },
         { REMOTE_DOMAIN_CREATE_WITH_FLAGS, start, NULL, CHANGES, start_flags },
         { REMOTE_DOMAIN_SHUTDOWN, press, "Shutdown", CHANGES },

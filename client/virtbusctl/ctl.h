@@ -31,8 +31,9 @@ typedef struct Ctl {
         char *host, *machine, *connection, *username, *password_file;
         bool never_opens; /* a connection elsewhere is used where it is open, and else there is none */
         gboolean active, list, stdio, live, config, force, paused, autostart, start, transient, emulate, nvram, managed_save,
-                        unsupported, value, virtual, wait, shallow, pivot, reuse, synchronous, uefi, tpm, openmetrics, follow,
-                        full, disk_only, quiesce, halt, running, children, children_only, metadata_only, snapshots, checkpoints;
+                        unsupported, value, virtual, human, wait, shallow, pivot, reuse, synchronous, uefi, tpm, openmetrics,
+                        follow, full, disk_only, quiesce, halt, running, children, children_only, metadata_only, snapshots,
+                        checkpoints;
         char *compression, *memory, *cpus, *cdrom, *boot, *display, *columns, *kernel, *initrd, *cmdline, *events, *bandwidth,
                         *description;
         char **disks, **networks, **properties;
@@ -197,6 +198,7 @@ int verb_save(Ctl *ctl, char **arguments);
 int verb_restore(Ctl *ctl, char **arguments);
 int verb_dump(Ctl *ctl, char **arguments);
 int verb_peek(Ctl *ctl, char **arguments);
+int verb_qmp(Ctl *ctl, char **arguments);
 
 /* wait.c */
 int verb_wait(Ctl *ctl, char **arguments);

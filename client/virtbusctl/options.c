@@ -89,6 +89,7 @@ const OptionEntry option_entries[] = {
         { "shallow", 0, OPTION_FLAG, PLACE(shallow), " disk ", NULL, "Only what the topmost image has" },
         { "synchronous", 0, OPTION_FLAG, PLACE(synchronous), " disk ", NULL,
           "Of a copy: what the guest writes is in both at once" },
+        { "human", 0, OPTION_FLAG, PLACE(human), " qmp ", NULL, "The command is a line of QEMU's monitor for people" },
         { "virtual", 0, OPTION_FLAG, PLACE(virtual), " peek ", NULL, "The address is a virtual one of its first processor" },
         { "wait", 0, OPTION_FLAG, PLACE(wait), " shutdown ", NULL, "Wait until they are off" },
         { "wait", 0, OPTION_FLAG, PLACE(wait), " disk ", NULL, "Wait until the job has ended" },

@@ -275,3 +275,32 @@ int verb_peek(Ctl *ctl, char **arguments) {
         print_memory(address, data, n);
         return EXIT_DONE;
 }
+
+/* A name is that of a command without arguments; with --human, all is one line. */
+int verb_qmp(Ctl *ctl, char **arguments) {
+        int status = EXIT_DONE;
+        g_autoptr(VirtbusDomain) domain = ctl_find(ctl, arguments[0], &status);
+        g_autoptr(GError) error = NULL;
+        if (!domain)
+                return status;
+        g_autofree char *line = g_strjoinv(" ", arguments + 1), *named = g_strdup_printf("{\"execute\": \"%s\"}", arguments[1]);
+        static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
+        bool is_name = !ctl->human && !arguments[2] && arguments[1][strspn(arguments[1], letters)] == '\0';
+        g_autoptr(GVariant) answer = ctl_call(ctl, ctl_path(domain), DOMAIN, "MonitorCommand",
+                                              g_variant_new("(s@a{sv})", is_name ? named : line,
+                                                            ctl_options(ctl->human ? "human" : NULL, NULL)),
+                                              NULL, NULL, &error);
+        if (!answer)
+                return ctl_fail(g_steal_pointer(&error));
+        const char *text;
+        g_variant_get(answer, "(&s)", &text);
+        g_autoptr(JsonNode) node = ctl->human ? NULL : json_from_string(text, NULL);
+        if (node)
+                output_print_json(node);
+        else {
+                g_autofree char *fine = output_printable(text);
+                output_text(fine);
+        }
+        bool is_refused = node && JSON_NODE_HOLDS_OBJECT(node) && json_object_has_member(json_node_get_object(node), "error");
+        return is_refused ? EXIT_FAILED : EXIT_DONE;
+}

@@ -42,6 +42,8 @@ const VerbEntry verb_entries[] = {
           .words = WORDS_DOMAINS },
         { "peek", 3, 3, "DOMAIN ADDRESS SIZE", "Look at its memory (--virtual: as its first processor does)", verb_peek,
           .words = WORDS_DOMAINS },
+        { "qmp", 2, -1, "DOMAIN COMMAND...", "Command its QEMU past all checks (--human: its monitor for people)", verb_qmp,
+          .words = WORDS_DOMAINS },
         { "dump", 2, 2, "DOMAIN FILE", "Write its memory into a new file", verb_dump, .words = WORDS_THEN_FILES },
         { .description = "Using" },
         { "console", 1, 2, "DOMAIN [DEVICE]", "Use its console (--force: take it from another)", verb_console,

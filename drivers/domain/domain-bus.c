@@ -14,6 +14,7 @@
 #include "domain/device-bus.h"
 #include "domain/disk-image-bus.h"
 #include "domain/domain-run.h"
+#include "domain/monitor-bus.h"
 #include "domain/offers.h"
 #include "domain/operation.h"
 #include "domain/owners-rights.h"
@@ -26,6 +27,7 @@
 #include "domain/resources.h"
 #include "domain/checkpoint-bus.h"
 #include "domain/snapshot-bus.h"
+#include "domain/taint.h"
 #include "domain/words.h"
 #include "options.h"
 #include "vtables.h"
@@ -275,6 +277,10 @@ static void bus_open_log(Call *call, Domain *self, sd_bus_message *options) {
                 call_fail(call, error);
         else
                 hypervisor->machine->open_log(self, call);
+}
+
+static void bus_monitor_command(Call *call, Domain *self, const char *command, sd_bus_message *options) {
+        monitor_bus_command(call, self, command, options);
 }
 
 static void bus_screenshot(Call *call, Domain *self, uint32_t screen, sd_bus_message *options) {
@@ -539,6 +545,11 @@ DOMAIN_PROPERTY(uint32_t, max_vcpus, domain_definition(self)->max_vcpus)
 static int bus_get_isolation(const Domain *self, sd_bus_message *message) {
         const Hypervisor *hypervisor = self->connection->hypervisor;
         return hypervisor->isolation ? hypervisor->isolation(self, message) : sd_bus_message_append(message, "a{sv}", 0);
+}
+
+static int bus_get_taints(const Domain *self, sd_bus_message *message) {
+        g_autofree const char **taints = domain_taints(self);
+        return sd_bus_message_append_strv(message, (char **) taints);
 }
 
 static void publish(Domain *domain) {

@@ -8,6 +8,7 @@
 #include "domain/operation.h"
 #include "domain/operations/reattach.h"
 #include "domain/operations/managed-save.h"
+#include "domain/taint.h"
 
 static const char *name_of_state(int state) {
         return domain_state_name((DomainState) state);
@@ -75,6 +76,7 @@ bool domain_restore(Connection *connection, xmlDoc *status, const char *uuid, GE
         domain->was_saving = saving;
         domain->resumes = resumes;
         domain->save_is_used = save_used;
+        domain_taints_read(domain, root);
         g_autofree char *half = xml_attribute(root, "saving-file");
         if (half)
                 managed_save_forget(connection, half);

@@ -107,6 +107,18 @@ void domain_vcpus_changed(Domain *domain, uint32_t count) {
         take_live(domain, g_steal_pointer(&document));
 }
 
+void domain_taint(Domain *domain, DomainTaint taint) {
+        unsigned before = domain->taints;
+        if (!domain_is_active(domain))
+                return;
+        domain->taints |= 1U << taint;
+        if (domain->taints == before)
+                return;
+        if (domain->state != DOMAIN_STARTING) /* one that starts is written down soon, when there is something of it to find */
+                domain_save_status(domain);
+        domain_announce(domain, (const int[]){ DOMAIN_TAINTS, -1 });
+}
+
 /* Ends */
 
 /* The domain's end: its object goes, references to it may stay. */
@@ -185,10 +197,14 @@ void domain_end_run(Domain *domain, DomainReason reason, const GError *error) {
         domain->reason = reason;
         domain->id = 0;
         domain->start_time = 0;
+        bool was_tainted = domain->taints != 0;
+        domain->taints = 0;
         domain->reboot = domain->was_saving = false;
         domain->connection->n_active--;
         g_autoptr(Definition) live = domain->persistent ? g_steal_pointer(&domain->live) : NULL;
         domain_announce_state(domain, old);
+        if (was_tainted)
+                domain_announce(domain, (const int[]){ DOMAIN_TAINTS, -1 });
         domain_save_status(domain);
         if (live) {
                 Domain before = *domain;

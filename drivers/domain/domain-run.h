@@ -5,6 +5,7 @@
  * a queue; destroying overtakes them. What follows from them is the same for all drivers. */
 
 #include "domain/domain.h"
+#include "domain/taint.h"
 
 /* Ends an active domain for this reason; CALL (or NULL) is answered when it is off. */
 void domain_destroy(Domain *domain, DomainReason reason, Call *call);
@@ -36,6 +37,9 @@ void domain_link_lost(Domain *domain, const char *alias);
 /* The running guest has another amount of memory now, in bytes; another number of processors. */
 void domain_memory_changed(Domain *domain, uint64_t bytes);
 void domain_vcpus_changed(Domain *domain, uint32_t count);
+
+/* Notes one, once, of an active domain: it is written down, and told. */
+void domain_taint(Domain *domain, DomainTaint taint);
 
 /* What operations do with a run: get an id and a definition for it; say that it is in another state, and whoever embeds the
  * driver; end it, because of ERROR or NULL, with what follows for all who wait and for the domain. */

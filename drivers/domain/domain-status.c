@@ -6,6 +6,7 @@
 #include "domain/connection.h"
 #include "domain/definitions.h"
 #include "domain/operation.h"
+#include "domain/taint.h"
 #include "log.h"
 
 /* The live definition goes in as it is: its text was made from a document of ours, and reading and copying that each time is
@@ -48,6 +49,7 @@ bool domain_save_status(Domain *domain) {
                         g_snprintf(number, sizeof number, "%" G_GUINT64_FORMAT, numbers[i].value);
                         xml_set_attribute(root, numbers[i].name, number);
                 }
+                domain_taints_write(domain, root);
                 if (domain->operation && domain->operation->class->write_status)
                         domain->operation->class->write_status(domain->operation, root);
                 domain->connection->hypervisor->save(domain, xml_add(root, "run", NULL));

@@ -82,6 +82,7 @@ struct Domain {
         bool was_saving; /* when the last driver ended, or its hypervisor fell silent: it is to be as it was before */
         bool resumes;    /* SAVE: if it fails, the processors run again */
         uint64_t start_time;
+        unsigned taints;                    /* of this run: bits by taint.h */
         Published *published;               /* NULL: it is gone */
         GPtrArray *devices;                 /* Device */
         Operation *operation;               /* at work */

@@ -179,6 +179,7 @@ typedef struct HypervisorMachine {
         void (*inject_nmi)(Domain *domain, Call *call);
         void (*wake_up)(Domain *domain, Call *call);
         void (*peek_memory)(Domain *domain, uint64_t address, uint64_t size, bool is_virtual, Call *call);
+        void (*monitor_command)(Domain *domain, const char *command, bool human, Call *call);
 } HypervisorMachine;
 
 typedef struct HypervisorStatistics {

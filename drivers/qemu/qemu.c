@@ -36,6 +36,7 @@
 #include "qemu/guest/hotplug.h"
 #include "qemu/guest/isolation.h"
 #include "qemu/guest/migration.h"
+#include "qemu/guest/monitor-command.h"
 #include "qemu/guest/nodes.h"
 #include "qemu/guest/plugging.h"
 #include "qemu/guest/power.h"
@@ -501,6 +502,7 @@ static const HypervisorMachine qemu_machine = {
         .inject_nmi = control_inject_nmi,
         .wake_up = control_wake_up,
         .peek_memory = control_peek_memory,
+        .monitor_command = monitor_command_answer,
 };
 
 static const HypervisorStatistics qemu_statistics = {

@@ -5,6 +5,7 @@
 Usage (below tests/with-bus): test-control.py test|qemu [GUEST], the folder that tests/guest/build-guest has filled.
 """
 
+import json
 import os
 import socket
 import struct
@@ -322,6 +323,44 @@ def single_processors_and_what_threads_do_are_set():
     hypervisor.do(domain, "Undefine")
 
 
+def its_hypervisor_can_be_commanded_which_is_noted():
+    def ask(command, **options):
+        return do("MonitorCommand", "sa{sv}", command, variants(options))
+    if not REAL:
+        contains(expect("Unsupported", ask, "{}"), "MonitorCommand")
+        assert get("Taints") == []
+        return
+    before = get("Taints")
+    assert not {"custom-monitor", "custom-argv"} & set(before), before
+    assert json.loads(ask('{"execute": "query-status", "id": {"mine": [1, "x"]}}')) == {"return": {"status": "running", "running": True, "singlestep": False}, "id": {"mine": [1, "x"]}}
+    assert get("Taints") == sorted([*before, "custom-monitor"], key=["custom-argv", "custom-monitor", "high-privileges", "host-cpu"].index)
+    contains(ask("info status", human=True), "VM status: running")
+    assert json.loads(ask('{"execute": "query-nothing"}'))["error"]["class"] == "CommandNotFound"
+    assert "id" not in json.loads(ask('{"execute": "qom-list", "arguments": {"path": "/objects"}}'))
+    assert json.loads(ask('{"execute": "qom-list", "arguments": {"path": "/nowhere"}, "id": null}'))["id"] is None
+    for command in ("", "query-status", "[]", "{}", '{"execute": 7}', '{"execute": ""}', '{"execute": "stop", "arguments": []}', '{"exec-oob": "x", "execute": "stop"}', '{"execute": "stop"} x', '{"execute": "stop", "execute": "cont"}',
+                    "[" * 5000, '{"execute": "query-status", "id": "' + "x" * (1 << 20) + '"}'):
+        expect("InvalidArgument", ask, command)
+    expect("InvalidArgument", ask, "{}", hmp=True)
+    ask('{"execute": "stop"}')
+    bus.wait_state(state["domain"], "paused")
+    ask('{"execute": "cont"}')
+    bus.wait_state(state["domain"], "running")
+    hypervisor.kill_driver()
+    assert "custom-monitor" in get("Taints")
+    domain = hypervisor.define(hypervisor.document("tainted").replace("type='qemu'", "type='qemu' xmlns:q='http://libvirt.org/schemas/domain/qemu/1.0'", 1)
+                               .replace("</domain>", "<q:commandline><q:arg value='-name'/><q:arg value='tainted'/></q:commandline></domain>"))
+    contains(expect("OperationInvalid", bus.call, domain, f"{NAME}.Domain", "MonitorCommand", "sa{sv}", '{"execute": "query-status"}', {}), "shutoff")
+    assert bus.get(domain, "Domain", "Taints") == []
+    hypervisor.do(domain, "Start", paused=True)
+    assert "custom-argv" in bus.get(domain, "Domain", "Taints") and "custom-monitor" not in bus.get(domain, "Domain", "Taints")
+    # QEMU ends by the command: who asks is told so.
+    bus.call(domain, f"{NAME}.Domain", "MonitorCommand", "sa{sv}", '{"execute": "quit"}', {})
+    bus.wait_state(domain, "shutoff")
+    assert bus.get(domain, "Domain", "Taints") == []
+    hypervisor.do(domain, "Undefine")
+
+
 def what_becomes_of_a_guest_that_reboots_can_be_changed_while_it_runs():
     path = os.path.join(ROOT, "reboots.img")
     with open(path, "wb") as file:  # mov al, 0xfe; out 0x64, al; hlt; jmp back: the keyboard's controller resets the machine
@@ -355,7 +394,7 @@ def who_may_not_is_refused():
                                                  ("PeekMemory", "tta{sv}", ("uint64 0", "uint64 1", "@a{sv} {}"), "dump"), ("InjectNMI", "", (), "destroy"),
                                                  ("SetMemory", "ta{sv}", ("uint64 1024", "@a{sv} {}"), "tune"), ("SetVCPUList", "sba{sv}", ("'1'", "true", "@a{sv} {}"), "tune"),
                                                  ("SetIOThread", "ua{st}a{sv}", ("uint32 1", "{'poll_max_ns': uint64 1}", "@a{sv} {}"), "tune"),
-                                                 ("SetLifecycleAction", "ssa{sv}", ("'reboot'", "'destroy'", "@a{sv} {}"), "define")):
+                                                 ("MonitorCommand", "sa{sv}", ("'{}'", "@a{sv} {}"), "monitor"), ("SetLifecycleAction", "ssa{sv}", ("'reboot'", "'destroy'", "@a{sv} {}"), "define")):
         contains(expect("InteractiveAuthorizationRequired", alice.call, state["domain"], f"{NAME}.Domain", member, signature, *arguments), f"org.virtbus1.domain.{action}")
     alice.leave()
 

@@ -178,6 +178,11 @@ def images_of_disks_are_merged_and_copied():
     sizes = json.loads(ctl("disk", "info", "layers", "vda", "--json"))
     assert sizes[0]["capacity"] == 4 << 20 and 0 < sizes[0]["physical"] < 4 << 20, sizes
     contains(ctl("disk", "info", "layers", "vda"), "CAPACITY", "4.0M")
+    assert json.loads(ctl("qmp", "layers", "query-status"))["return"]["running"] is False
+    assert json.loads(ctl("qmp", "layers", '{"execute": "query-block", "id": 5}'))["id"] == 5
+    contains(ctl("qmp", "layers", "info", "status", "--human"), "VM status")
+    contains(ctl("qmp", "layers", "query-what", status=1), "CommandNotFound")
+    contains(ctl("qmp", "layers", "info", "status", status=1), "not an object")
     job = ctl("disk", "copy", "layers", "vda", copy).strip()
     bus.wait(lambda: bus.get(f"/org/virtbus1/job/{job}", "Job.Disk", "Ready"), "the copy")
     contains(ctl("jobs"), job, "copy")

@@ -7,6 +7,7 @@
 #include "domain/agent/agent-methods.h"
 #include "domain/device-elements.h"
 #include "domain/domain-status.h"
+#include "domain/domain-run.h"
 #include "interfaces.h"
 
 struct GuestObject {
@@ -92,6 +93,7 @@ static void raw_command(GuestObject *object, Call *call, const AgentMethod *meth
                 call_fail(call, error);
                 return;
         }
+        domain_taint(object->domain, TAINT_CUSTOM_GUEST_AGENT);
         ask(object, call, method, name, arguments ? json_object_ref(arguments) : NULL);
 }
 

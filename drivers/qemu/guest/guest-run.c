@@ -23,6 +23,7 @@
 #include "qemu/guest/guest-events.h"
 #include "qemu/guest/guest-log.h"
 #include "qemu/guest/guest-tpm.h"
+#include "qemu/guest/monitor-command.h"
 #include "qemu/guest/isolation.h"
 #include "qemu/guest/migration.h"
 #include "qemu/guest/pid-file.h"
@@ -537,6 +538,7 @@ static void begin_start(Guest *guest) {
                 return;
         }
         definition_write_aliases(domain->live, guest->document);
+        monitor_command_note_document(guest);
         CommandLineContext context = guest_context(guest, guest->document, domain->live, NULL);
         guest_open_files(guest, files_plan(&context), on_start_files);
 }
