@@ -126,6 +126,12 @@ static void on_state_changed(Domains *domains, const char *path, GVariant *argum
                 domains->listener->state_changed(domains->data, known, old_state, new_state, reason);
 }
 
+static void on_redefined(Domains *domains, const char *path) {
+        GVariant *known = properties_of(domains, path);
+        if (known && domains->listener)
+                domains->listener->redefined(domains->data, known);
+}
+
 static void on_part_told(Domains *domains, const char *path, const char *member, GVariant *arguments) {
         bool is_domain;
         g_autofree char *owner = domain_of(domains, path, &is_domain);
@@ -143,6 +149,8 @@ static void take_signal(Domains *domains, const char *path, const char *member, 
                 on_properties_changed(domains, path, arguments);
         else if (strcmp(member, "StateChanged") == 0 && g_variant_is_of_type(arguments, G_VARIANT_TYPE("(sss)")))
                 on_state_changed(domains, path, arguments);
+        else if (strcmp(member, "DefinitionChanged") == 0)
+                on_redefined(domains, path);
         else
                 on_part_told(domains, path, member, arguments);
 }

@@ -20,6 +20,7 @@ typedef struct DomainsListener {
         void (*removed)(void *data, GVariant *properties);
         void (*changed)(void *data, GVariant *before, GVariant *properties, GVariant *changes);
         void (*state_changed)(void *data, GVariant *properties, const char *old_state, const char *new_state, const char *reason);
+        void (*redefined)(void *data, GVariant *properties);
         /* Of an object below a domain; INTERFACES is NULL where it has gone. */
         void (*part_changed)(void *data, GVariant *properties, const char *path, GVariant *interfaces);
         /* Properties of such an object. */

@@ -2,8 +2,10 @@
 #include "events.h"
 
 #include <string.h>
+#include <systemd/sd-bus.h>
 
 #include "call.h"
+#include "states.h"
 
 #define GUEST INTERFACE("Domain.Guest")
 #define KIB 1024
@@ -34,6 +36,8 @@ typedef enum Lifecycle {
         LIFECYCLE_PMSUSPENDED,
         LIFECYCLE_CRASHED,
 } Lifecycle;
+
+#define DEFINED_UPDATED 1
 
 struct Events {
         Conversation *conversation;
@@ -126,6 +130,10 @@ static bool is_persistent(GVariant *properties) {
 static void on_added(void *data, GVariant *properties) {
         if (is_persistent(properties))
                 tell_lifecycle(data, properties, LIFECYCLE_DEFINED, 0);
+}
+
+static void on_redefined(void *data, GVariant *properties) {
+        tell_lifecycle(data, properties, LIFECYCLE_DEFINED, DEFINED_UPDATED);
 }
 
 static void on_removed(void *data, GVariant *properties) {
@@ -222,13 +230,29 @@ static bool has_agent(GVariant *interfaces) {
         return guest && g_variant_lookup(guest, "Connected", "b", &connected) && connected;
 }
 
+/* What comes and goes while it is off, starts or ends is its definition's, which events of devices do not tell of. */
+static bool is_plugged(GVariant *properties) {
+        int32_t reason;
+        LibvirtState state = state_of(properties, &reason);
+        return state == LIBVIRT_RUNNING || state == LIBVIRT_PMSUSPENDED || (state == LIBVIRT_PAUSED && reason != PAUSED_STARTING);
+}
+
+/* The alias of a device by its object; NULL where that is none. */
+static char *alias_of(const char *path) {
+        static const char below[] = "/device";
+        const char *part = strstr(path, "/device/");
+        g_autofree char *prefix = part ? g_strndup(path, (size_t) (part - path) + strlen(below)) : NULL;
+        char *alias = NULL;
+        return prefix && sd_bus_path_decode(path, prefix, &alias) > 0 ? alias : NULL;
+}
+
 static void on_part_changed(void *data, GVariant *properties, const char *path, GVariant *interfaces) {
-        const char *device = strstr(path, "/device/");
+        g_autofree char *alias = is_plugged(properties) ? alias_of(path) : NULL;
         if (interfaces && has_agent(interfaces))
                 tell_agent(data, properties, true);
-        if (!device)
+        if (!alias)
                 return;
-        GVariant *body[] = { g_variant_new_string(device + strlen("/device/")) };
+        GVariant *body[] = { g_variant_new_string(alias) };
         if (interfaces)
                 tell(data, EVENT_DEVICE_ADDED, REMOTE_DOMAIN_EVENT_CALLBACK_DEVICE_ADDED, LAYOUT_FLAT, properties, body, 1);
         else
@@ -282,4 +306,4 @@ static void on_part_told(void *data, GVariant *properties, const char *member, G
 }
 
 const DomainsListener events_listener = { on_added,        on_removed,          on_changed,  on_state_changed,
-                                          on_part_changed, on_part_has_changed, on_part_told };
+                                          on_redefined,    on_part_changed, on_part_has_changed, on_part_told };

@@ -23,8 +23,6 @@ static const struct {
         { LIBVIRT_SHUTOFF, "crashed", 3 }, { LIBVIRT_SHUTOFF, "saved", 5 },    { LIBVIRT_SHUTOFF, "failed", 6 },
 };
 
-#define PAUSED_STARTING 11
-
 LibvirtState state_number(const char *state) {
         for (size_t i = 0; i < G_N_ELEMENTS(states); i++)
                 if (g_str_equal(states[i].name, state))

@@ -15,6 +15,9 @@ typedef enum LibvirtState {
         LIBVIRT_PMSUSPENDED = 7,
 } LibvirtState;
 
+/* The reason of LIBVIRT_PAUSED while a domain starts. */
+#define PAUSED_STARTING 11
+
 /* STATE and REASON are those of org.virtbus1.Domain. */
 LibvirtState state_number(const char *state);
 int32_t state_reason_number(const char *state, const char *reason);

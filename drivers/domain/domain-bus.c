@@ -579,6 +579,10 @@ static void announce_redefined(Domain *domain, const Domain *before) {
         device_bus_publish(domain);
 }
 
+static void announce_definition(Domain *domain) {
+        published_emit(domain->published, &bus_vtable, "DefinitionChanged", NULL);
+}
+
 static void announce_state(Domain *domain, DomainState old) {
         int last = domain->connection->hypervisor->isolation ? DOMAIN_ISOLATION : -1;
         announce(domain,
@@ -594,6 +598,7 @@ const DomainListener domain_bus_listener = {
         .state_changed = announce_state,
         .devices_changed = device_bus_publish,
         .redefined = announce_redefined,
+        .definition_changed = announce_definition,
         .disk_errors_changed = device_bus_announce_errors,
         .disk_jobs_changed = disk_image_announce_jobs,
         .disk_job_told = disk_image_tell_job,

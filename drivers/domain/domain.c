@@ -156,8 +156,10 @@ void domain_redefine(Domain *domain, Definition *definition) {
                         definition_unref(before.live);
         } else if (!before.persistent)
                 domain_announce(domain, (const int[]){ DOMAIN_PERSISTENT, -1 });
-        if (before.persistent)
+        if (before.persistent) {
+                TELL(domain, definition_changed);
                 definition_unref(before.persistent);
+        }
 }
 
 char *domain_device_path(const Domain *domain, const char *alias) {

@@ -592,6 +592,9 @@ def what_happens_is_told_by_events():
         if domain.name() == "told":
             heard.append((domain.name(), event, detail))
 
+    def on_device(_connection, _domain, alias, came):
+        heard.append(("told", came, alias))
+
     def wait(*events):
         deadline = time.monotonic() + DEADLINE
         while [event[1:] for event in heard] != list(events):
@@ -599,20 +602,35 @@ def what_happens_is_told_by_events():
             libvirt.virEventRunDefaultImpl()
         heard.clear()
 
-    number = connection.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, on_lifecycle, None)
+    numbers = [connection.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, on_lifecycle, None),
+               connection.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_ADDED, on_device, "came"),
+               connection.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED, on_device, "went")]
     libvirt.virEventAddTimeout(1000, lambda *_: None, None)  # the loop looks at the deadline
     bus_domain = hypervisor.define(hypervisor.document("told"))
-    wait((libvirt.VIR_DOMAIN_EVENT_DEFINED, 0))
+    wait((libvirt.VIR_DOMAIN_EVENT_DEFINED, 0))  # and not of its devices: events tell what is plugged in while it runs
+    domain, defined_again = connection.lookupByName("told"), (libvirt.VIR_DOMAIN_EVENT_DEFINED, libvirt.VIR_DOMAIN_EVENT_DEFINED_UPDATED)
+    connection.defineXML(domain.XMLDesc())
+    wait(defined_again)
+    tablet = "<input type='tablet' bus='usb'><alias name='ua-{}'/></input>"
+    domain.attachDeviceFlags(tablet.format("kept-one"), libvirt.VIR_DOMAIN_AFFECT_CONFIG)
+    wait(defined_again)
     hypervisor.do(bus_domain, "Start", paused=True)
     wait((libvirt.VIR_DOMAIN_EVENT_STARTED, 0), (libvirt.VIR_DOMAIN_EVENT_SUSPENDED, 0))
     hypervisor.do(bus_domain, "Resume")
     wait((libvirt.VIR_DOMAIN_EVENT_RESUMED, 0))
     assert connection.lookupByName("told").state()[0] == libvirt.VIR_DOMAIN_RUNNING
+    domain.attachDeviceFlags(tablet.format("of-the-hand"), libvirt.VIR_DOMAIN_AFFECT_LIVE)
+    wait(("came", "ua-of-the-hand"))
+    domain.detachDeviceFlags(tablet.format("of-the-hand"), libvirt.VIR_DOMAIN_AFFECT_LIVE)
+    wait(("went", "ua-of-the-hand"))
+    domain.attachDeviceFlags(tablet.format("of-the-hand"), libvirt.VIR_DOMAIN_AFFECT_LIVE)
+    wait(("came", "ua-of-the-hand"))
     hypervisor.do(bus_domain, "Destroy")
     wait((libvirt.VIR_DOMAIN_EVENT_STOPPED, libvirt.VIR_DOMAIN_EVENT_STOPPED_DESTROYED))
     connection.lookupByName("told").undefine()
     wait((libvirt.VIR_DOMAIN_EVENT_UNDEFINED, 0))
-    connection.domainEventDeregisterAny(number)
+    for number in numbers:
+        connection.domainEventDeregisterAny(number)
     connection.close()
 
 
