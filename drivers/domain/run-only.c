@@ -60,11 +60,15 @@ static void drop_numbers(xmlNode *image) {
         }
 }
 
-/* How images are numbered and labelled: what only the document of a domain that runs says. */
+/* How images are numbered: what only the document of a domain that runs says. */
 static void drop_images(xmlNode *root) {
         xmlNode *devices = xml_child(root, "devices");
         for (xmlNode *disk = xml_child(devices, "disk"); disk; disk = xml_next(disk, "disk"))
                 drop_numbers(disk);
+}
+
+/* How they are labelled is of a run, too, whoever says it. */
+static void drop_labels(xmlNode *root) {
         for (xmlNode *label = xml_child(root, "seclabel"); label; label = xml_next(label, "seclabel"))
                 if (xml_child(label, "imagelabel"))
                         xml_remove(xml_child(label, "imagelabel"));
@@ -81,6 +85,7 @@ void run_only_drop(xmlDoc *document) {
         xmlNode *root = xmlDocGetRootElement(document), *devices = xml_child(root, "devices");
         if (xmlHasProp(root, (const xmlChar *) "id"))
                 drop_images(root);
+        drop_labels(root);
         xmlUnsetProp(root, (const xmlChar *) "id");
         for (xmlNode *device = devices ? xml_child(devices, NULL) : NULL; device; device = xml_next(device, NULL)) {
                 if (xml_is(device, "console") || xml_is(device, "serial"))

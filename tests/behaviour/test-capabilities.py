@@ -160,6 +160,12 @@ def a_document_is_shown_as_a_command_line_that_runs():
     native = bus.call(qemu.path, CONNECTION, "DomainXMLToNative", "ss", "qemu-argv", qemu.document("shown", devices="<serial type='pty'/>"))
     words = shlex.split(native.replace("\\\n", " "))
     assert words[0] == "/usr/bin/qemu-system-x86_64" and "isa-serial" in native, native
+    # The first disk that boots is the first of the document, among those of a bus the one whose name is first.
+    disks = "".join(f"<disk type='file' device='disk'><source file='/no/{name}'/><target dev='{name}' bus='{target}'/></disk>" for name, target in
+                    (("vdd", "virtio"), ("hdb", "ide"), ("hda", "ide"), ("vdc", "virtio")))
+    native = bus.call(qemu.path, CONNECTION, "DomainXMLToNative", "ss", "qemu-argv",
+                      qemu.document("boots", devices=disks).replace("</os>", "<boot dev='hd'/></os>"))
+    assert re.findall(r'"id":"([^"]*)"[^\n]*"bootindex":1,', native) == ["virtio-disk2"], native
     contains(expect("InvalidArgument", bus.call, qemu.path, CONNECTION, "DomainXMLToNative", "ss", "vmware", "<domain/>"), "qemu-argv")
     contains(expect("InvalidXML", bus.call, qemu.path, CONNECTION, "DomainXMLToNative", "ss", "qemu-argv", "<domain/>"), "line 1")
     contains(expect("Unsupported", bus.call, "/org/virtbus1/test", CONNECTION, "DomainXMLToNative", "ss", "qemu-argv", "<domain/>"), "test")

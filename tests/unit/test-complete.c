@@ -178,6 +178,13 @@ static void counts_and_kinds_are_made_to_agree(void) {
                   "current=\"1\"", NULL },
                 { "<vcpu placement='auto' cpuset='0'>2</vcpu>", "", NULL, "cpuset" },
                 { "<numatune><memory placement='auto'/></numatune>", "", "<vcpu placement=\"auto\">1</vcpu>", NULL },
+                { "<vcpu placement='static'>1</vcpu><numatune><memory placement='auto'/></numatune>", "",
+                  "<vcpu placement=\"auto\">1</vcpu>", NULL },
+                { "<vcpu>1</vcpu><cputune><vcpupin vcpu='0' cpuset='0'/></cputune><numatune><memory "
+                  "placement='auto'/></numatune>",
+                  "", "<vcpu placement=\"static\">1</vcpu>", NULL },
+                { "<vcpu cpuset='0'>1</vcpu><numatune><memory placement='auto'/></numatune>", "",
+                  "<vcpu cpuset=\"0\" placement=\"static\">1</vcpu>", NULL },
                 { "<numatune><memory placement='static' nodeset='0'/></numatune>", "", "<memory nodeset=\"0\" mode=\"strict\"/>",
                   NULL },
                 { "<iothreads>1</iothreads><iothreadids><iothread id='5'/><iothread id='6'/></iothreadids>", "",

@@ -196,9 +196,9 @@ static void build_devices(Builder *builder) {
         for (xmlNode *element = device_elements_first(builder->context->document); element && i < n;
              element = device_elements_next(element), i++)
                 parts[i] = (Part){ element, builder->definition->devices->pdata[i] };
+        find_boot_devices(builder); /* before anything of them is marked as read */
         check_kinds(builder, parts, n);
         builder_know(builder, builder->devices, "redirfilter");
-        find_boot_devices(builder);
         build_controllers(builder, parts, n);
         build_hubs(builder, parts, n);
         for (size_t kind = 0; kind < G_N_ELEMENTS(kinds); kind++)

@@ -50,8 +50,10 @@ static void complete_resources(xmlNode *root) {
         defaults_memory_complete(root);
         if (!vcpu)
                 vcpu = xml_add(root, "vcpu", "1");
-        if (xml_attribute_is(xml_find(root, "numatune/memory"), "placement", "auto"))
-                default_set(vcpu, "placement", "auto");
+        /* Where numad places memory it places processors, too, unless somebody has said where they run. */
+        if (xml_attribute_is(xml_find(root, "numatune/memory"), "placement", "auto") && !xmlHasProp(vcpu, (const xmlChar *) "cpuset") &&
+            !xml_find(root, "cputune/vcpupin") && !xml_find(root, "cputune/emulatorpin") && !xml_find(root, "cputune/iothreadpin"))
+                xml_set_attribute(vcpu, "placement", "auto");
         default_set(vcpu, "placement", "static");
         complete_online(root, vcpu);
         g_autofree char *all = xml_text(vcpu), *now = xml_attribute(vcpu, "current");
