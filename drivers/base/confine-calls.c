@@ -40,9 +40,9 @@
         WITHOUT(ptrace), WITHOUT(process_vm_readv), WITHOUT(process_vm_writev), WITHOUT(process_madvise), WITHOUT(pidfd_getfd), \
                         WITHOUT(kcmp), WITHOUT(bpf), WITHOUT(perf_event_open), WITHOUT(userfaultfd), WITHOUT(keyctl), \
                         WITHOUT(add_key), WITHOUT(request_key), WITHOUT(open_by_handle_at), WITHOUT(name_to_handle_at), \
-                        WITHOUT(mount), WITHOUT(umount2), WITHOUT(pivot_root), WITHOUT(chroot), WITHOUT(move_mount), \
+                        WITHOUT(mount), WITHOUT(umount2), WITHOUT(pivot_root), WITHOUT(move_mount), \
                         WITHOUT(open_tree), WITHOUT(fsopen), WITHOUT(fsconfig), WITHOUT(fsmount), WITHOUT(fspick), \
-                        WITHOUT(mount_setattr), WITHOUT(setns), WITHOUT(unshare), WITHOUT(init_module), WITHOUT(finit_module), \
+                        WITHOUT(mount_setattr), WITHOUT(setns), WITHOUT(init_module), WITHOUT(finit_module), \
                         WITHOUT(delete_module), WITHOUT(kexec_load), WITHOUT(kexec_file_load), WITHOUT(reboot), WITHOUT(swapon), \
                         WITHOUT(swapoff), WITHOUT(acct), WITHOUT(quotactl), WITHOUT(syslog), WITHOUT(settimeofday), \
                         WITHOUT(clock_settime), WITHOUT(adjtimex), WITHOUT(clock_adjtime), WITHOUT(sethostname), \
@@ -50,22 +50,30 @@
 
 #define RINGS WITHOUT(io_uring_setup), WITHOUT(io_uring_enter), WITHOUT(io_uring_register)
 
-/* The flags of clone are its first argument on these architectures; their lower half comes first in memory. */
+/* The flags of clone and unshare are their first argument on these architectures; their lower half comes first in memory. */
 #define END \
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 0, 3), LOAD(args[0]), \
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 1, 0), BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_unshare, 0, 3), \
+                        LOAD(args[0]), \
                         BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, NAMESPACES, 0, 1), REFUSE(EPERM), ANSWER(SECCOMP_RET_ALLOW)
 
-static const struct sock_filter with_rings[] = { BEGINNING, LIST, END }, without_rings[] = { BEGINNING, RINGS, LIST, END };
+static const struct sock_filter with_rings[] = { BEGINNING, WITHOUT(chroot), LIST, END },
+                                with_chroot[] = { BEGINNING, RINGS, LIST, END },
+                                with_neither[] = { BEGINNING, RINGS, WITHOUT(chroot), LIST, END };
+
+static struct sock_fprog choose(bool io_uring, bool chroot) {
+        if (io_uring)
+                return (struct sock_fprog){ G_N_ELEMENTS(with_rings), (struct sock_filter *) with_rings };
+        if (chroot)
+                return (struct sock_fprog){ G_N_ELEMENTS(with_chroot), (struct sock_filter *) with_chroot };
+        return (struct sock_fprog){ G_N_ELEMENTS(with_neither), (struct sock_filter *) with_neither };
+}
 
 bool confine_calls_known(void) {
         return true;
 }
 
-bool confine_calls(bool io_uring) {
-        const struct sock_fprog program = {
-                .len = io_uring ? G_N_ELEMENTS(with_rings) : G_N_ELEMENTS(without_rings),
-                .filter = (struct sock_filter *) (io_uring ? with_rings : without_rings),
-        };
+bool confine_calls(bool io_uring, bool chroot) {
+        const struct sock_fprog program = choose(io_uring, chroot);
         return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) == 0;
 }
 
@@ -75,8 +83,9 @@ bool confine_calls_known(void) {
         return false;
 }
 
-bool confine_calls(bool io_uring) {
+bool confine_calls(bool io_uring, bool chroot) {
         (void) io_uring;
+        (void) chroot;
         errno = ENOSYS;
         return false;
 }

@@ -9,6 +9,6 @@
 /* Whether there is a list for this machine's architecture. */
 bool confine_calls_known(void);
 
-/* Takes them from the calling process, for good; no_new_privs must be set. IO_URING: these stay. False, with errno, on
- * failure. */
-bool confine_calls(bool io_uring);
+/* Takes them from the calling process, for good; no_new_privs must be set. IO_URING, CHROOT: these stay; not both.
+ * False, with errno, on failure. */
+bool confine_calls(bool io_uring, bool chroot);

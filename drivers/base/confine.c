@@ -125,6 +125,7 @@ static const char *enter_namespaces(unsigned parts) {
                 { CONFINE_IPC, CLONE_NEWIPC, "an ipc namespace is not to be had" },
                 { CONFINE_UTS, CLONE_NEWUTS, "a uts namespace is not to be had" },
                 { CONFINE_NETWORK, CLONE_NEWNET, "a network namespace is not to be had" },
+                { CONFINE_PROCESSES, CLONE_NEWPID, "a pid namespace is not to be had" },
         };
         for (size_t i = 0; i < G_N_ELEMENTS(namespaces); i++)
                 if (parts & namespaces[i].part && unshare(namespaces[i].flag) < 0)
@@ -132,12 +133,16 @@ static const char *enter_namespaces(unsigned parts) {
         return NULL;
 }
 
+unsigned confine_first_namespaces(const Confinement *confinement) {
+        return confinement && confinement->parts & CONFINE_PROCESSES ? CLONE_NEWPID : 0;
+}
+
 const char *confine_enter(const Confinement *confinement) {
         const struct rlimit no_core = { 1, 1 } /* core(5): 1 means no core, for pipes too */,
                             processes = { CONFINE_PROCESSES_MAX, CONFINE_PROCESSES_MAX };
         const char *failure = confinement->parts & CONFINE_USER ? enter_user_namespace() : NULL;
         if (!failure)
-                failure = enter_namespaces(confinement->parts);
+                failure = enter_namespaces(confinement->parts & ~(unsigned) CONFINE_PROCESSES); /* it was begun in that */
         if (!failure && confinement->parts & CONFINE_ROOT)
                 failure = confine_root_make(confinement);
         /* Of a user who has other processes too, these would count. */
@@ -209,7 +214,7 @@ static const char *enter_landlock(const Confinement *confinement) {
 
 const char *confine_finish(const Confinement *confinement) {
         const char *failure = confinement->parts & CONFINE_LANDLOCK ? enter_landlock(confinement) : NULL;
-        if (!failure && confinement->parts & CONFINE_CALLS && !confine_calls(confinement->io_uring))
+        if (!failure && confinement->parts & CONFINE_CALLS && !confine_calls(confinement->io_uring, confinement->chroot))
                 failure = "system calls cannot be taken from it";
         return failure;
 }
@@ -237,7 +242,7 @@ unsigned confine_known_parts(unsigned parts) {
 
 /* Most systems let all of them be had. */
 static unsigned find_namespaces(unsigned parts) {
-        static const unsigned singles[] = { CONFINE_ROOT, CONFINE_IPC, CONFINE_UTS, CONFINE_NETWORK };
+        static const unsigned singles[] = { CONFINE_ROOT, CONFINE_IPC, CONFINE_UTS, CONFINE_NETWORK, CONFINE_PROCESSES };
         unsigned found = 0, user = parts & CONFINE_USER;
         if (!(parts & ~user) || can_have(parts))
                 return parts & ~user ? parts : 0;

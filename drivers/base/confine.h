@@ -5,8 +5,8 @@
  * read, a few device nodes and what its program is to open by its path; with namespaces of its own; and with system calls that
  * it does without.
  *
- * The parts that are asked for are in force, or the child ends and says which one is not to be had. There is no namespace for
- * process numbers: QEMU tells the numbers of its threads, and they would be others there. */
+ * The parts that are asked for are in force, or the child ends and says which one is not to be had. A QEMU has no namespace for
+ * process numbers: it tells the numbers of its threads, and they would be others there. */
 
 #include <glib.h>
 #include <stdbool.h>
@@ -23,9 +23,12 @@ typedef enum ConfinePart {
         CONFINE_CALLS = 32,   /* system calls that look into other processes, or are the kernel's doors: see confine.c */
         CONFINE_LANDLOCK =
                         64, /* changes no file but where it is shown one; no signals to others, nor being looked into by them */
+        CONFINE_PROCESSES = 128, /* sees, and has numbers of, no processes but its own: for who may become another user, whose
+                                  * processes it could have otherwise. It is the first of them: signals that it does not handle
+                                  * do nothing but SIGKILL, and its parent is none, so that it cannot be one that ends with us */
 } ConfinePart;
 
-#define CONFINE_NAMESPACES (CONFINE_USER | CONFINE_ROOT | CONFINE_IPC | CONFINE_UTS | CONFINE_NETWORK)
+#define CONFINE_NAMESPACES (CONFINE_USER | CONFINE_ROOT | CONFINE_IPC | CONFINE_UTS | CONFINE_NETWORK | CONFINE_PROCESSES)
 
 /* How many paths it may be shown. */
 #define CONFINE_PATHS_MAX 1024
@@ -39,6 +42,7 @@ typedef struct Confinement {
         const char *root;   /* an empty folder, over which the new root is mounted where only the child sees it */
         char *const *paths; /* shown at their own places as they are: what is not there is left out. NULL at the end, or NULL */
         bool io_uring;      /* CONFINE_CALLS: it may use that */
+        bool chroot;        /* CONFINE_CALLS: and that */
         bool temporary;     /* CONFINE_ROOT: with a /tmp, which is empty, and goes with it */
 } Confinement;
 
@@ -59,6 +63,9 @@ char **confine_order_paths(GPtrArray *paths);
 /* One for that program: with the parts (where it is if_had, those that can be), the root and the paths of FROM, its own folder,
  * and PATHS (which is taken), char *, or NULL. Its paths are to be freed. */
 Confinement confine_for(const Confinement *from, const char *program, GPtrArray *paths);
+
+/* The namespaces that the child is to be in from its beginning, for lean_fork_into. */
+unsigned confine_first_namespaces(const Confinement *confinement);
 
 /* For the child, while it is root: the namespaces; then, when it has given that up, the calls. Each returns NULL, or what has
  * failed, by errno. They do only what signal-safety(7) allows, and need no heap. */

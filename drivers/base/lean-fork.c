@@ -2,10 +2,12 @@
 #include "base/lean-fork.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define ALIGNMENT 16
@@ -69,13 +71,26 @@ __attribute__((constructor)) static void find_heap(void) {
         heap = (char *) (((uintptr_t) sbrk(0) + page - 1) / page * page);
 }
 
+/* The C library has no fork for that; what it then does not know of the child, its number, the child does not ask for. */
+static pid_t clone_into(unsigned namespaces) {
+#ifdef __s390__
+        return (pid_t) syscall(SYS_clone, NULL, (unsigned long) namespaces | SIGCHLD, NULL, NULL, NULL);
+#else
+        return (pid_t) syscall(SYS_clone, (unsigned long) namespaces | SIGCHLD, NULL, NULL, NULL, NULL);
+#endif
+}
+
 pid_t lean_fork(void) {
+        return lean_fork_into(0);
+}
+
+pid_t lean_fork_into(unsigned namespaces) {
         const char *end = sbrk(0);
         size_t size = end > heap ? (size_t) (end - heap) : 0;
         /* Where that is refused the child has more than it needs. */
         bool left_behind = size > 0 && madvise(heap, size, MADV_DONTFORK) == 0;
         /* Not fork(): in the child that would look at the open files of stdio, which are in the heap. */
-        pid_t pid = _Fork();
+        pid_t pid = namespaces ? clone_into(namespaces) : _Fork();
         if (pid == 0)
                 return 0;
         int failure = errno;

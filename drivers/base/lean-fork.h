@@ -22,5 +22,6 @@ char **parcel_put_strings(Parcel *parcel, char *const *strings);
 /* What strings need in a parcel: adds to both numbers. */
 void parcel_measure_strings(char *const *strings, size_t *bytes, size_t *n_pieces);
 
-/* As fork(2). */
+/* As fork(2); or as clone(2) with NAMESPACES, of CLONE_NEWPID and others, which the child begins in. */
 pid_t lean_fork(void);
+pid_t lean_fork_into(unsigned namespaces);

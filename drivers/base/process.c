@@ -264,7 +264,7 @@ Process *process_new(sd_event *event, const ProcessSetup *setup, ProcessEnded en
                 virtbus_error_set_errno(error, errno, "%s cannot be started", setup->arguments[0]);
                 return NULL;
         }
-        pid_t parent = getpid(), pid = lean_fork();
+        pid_t parent = getpid(), pid = lean_fork_into(confine_first_namespaces(setup->confinement));
         if (pid == 0) {
                 close(gate[1]);
                 run_child(copy, parent, null, gate[0]);

@@ -299,6 +299,72 @@ def a_guest_mounts_it_reads_and_writes():
     shutil.rmtree(SHARE)
 
 
+# What runs in virtiofsd's place, as one that its guest has taken over: it tries to reach processes beside it with what it may be.
+HOSTILE = r"""#!/usr/bin/python3
+import ctypes, errno, json, os, signal, sys
+libc = ctypes.CDLL(None, use_errno=True)
+targets = TARGETS
+got = []
+def attempt(name, function, *arguments):
+    try:
+        function(*arguments)
+        got.append(name)
+    except OSError:
+        pass
+def call(number, *arguments):
+    if libc.syscall(ctypes.c_long(number), *[ctypes.c_long(a) if isinstance(a, int) else a for a in arguments]) < 0:
+        raise OSError(ctypes.get_errno(), "")
+buffer = ctypes.create_string_buffer(4096)
+for who, (pid, uid) in targets.items():
+    child = os.fork()
+    if child == 0:  # it has not the capabilities of who it becomes: there are fewer then to be compared
+        os.setresgid(uid, uid, uid)
+        os.setresuid(uid, uid, uid)
+    attempt(f"signal {who} as {os.getuid()}", os.kill, pid, 0)
+    attempt(f"ptrace {who}", call, 101, 16, pid, 0, 0)
+    attempt(f"pidfd of {who}", lambda: os.close(os.pidfd_open(pid)))
+    for part in ("mem", "environ"):
+        attempt(f"/proc {part} of {who}", lambda: open(f"/proc/{pid}/{part}", "rb").close())
+    attempt(f"/proc root of {who}", os.listdir, f"/proc/{pid}/root/")
+    attempt("keys", call, 250, 0, -4, 1)
+    attempt("a mount", call, 165, b"x", b"/usr", b"tmpfs", 0, 0)
+    attempt("a namespace", call, 272, 0x10000000)
+    others = [name for name in os.listdir("/proc") if name.isdigit() and int(name) not in (1, os.getpid(), child)]
+    attempt(f"processes {others}", lambda: others or os.stat("/nowhere"))
+    print("GOT " + json.dumps(got), file=sys.stderr, flush=True)
+    if child == 0:
+        os._exit(0)
+    os.waitpid(child, 0)
+"""
+
+
+def one_that_its_guest_has_taken_over_reaches_no_process():
+    if os.uname().machine != "x86_64":
+        raise Skip("the numbers of its calls are those of x86-64")
+    os.makedirs(SHARE, exist_ok=True)
+    victim = qemu.define(qemu.document("victim"))
+    qemu.do(victim, "Start", paused=True)
+    pids = {"victim": qemu.pid_of(victim), "driver": bus.driver("QEMU"), "service": bus.owner_pid(NAME)}
+    targets = {who: (pid, int(status_of(pid, "Uid")[0])) for who, pid in pids.items()}
+    script, program = f"{ROOT}/hostile", virtiofsd_program()
+    with open(script, "w", encoding="utf-8") as file:
+        file.write(HOSTILE.replace("TARGETS", repr(targets)))
+    os.chmod(script, 0o755)
+    domain = qemu.define(document(folder(), more=SHARED))
+    shell(f"mount --bind {script} {program}")  # where this test alone sees it
+    try:
+        expect("HypervisorFailed", qemu.do, domain, "Start", paused=True)
+    finally:
+        shell(f"umount {program}")
+    with open(f"{ROOT}/qemu/log/qemu/{UUID}.log", encoding="utf-8") as log:
+        said = re.findall(r"^GOT (.*)$", log.read(), re.M)
+    equal(said, ["[]"] * 2 * len(targets))
+    for each in (domain, victim):
+        if qemu.state(each) != "shutoff":
+            qemu.do(each, "Destroy")
+        qemu.do(each, "Undefine")
+
+
 def a_folder_is_plugged_and_unplugged():
     os.makedirs(SHARE, exist_ok=True)
     domain = qemu.define(document("", more=SHARED))
@@ -464,5 +530,5 @@ tests = [passt_connects_a_card_and_ends_with_its_guest, a_guest_outlives_it_with
 if os.path.exists("/usr/lib/qemu/virtiofsd"):
     tests += [virtiofsd_shares_a_folder_and_ends_with_its_guest, a_folder_is_plugged_and_unplugged, what_is_to_be_read_only_is_not_written, what_it_cannot_share_is_refused_when_it_is_defined]
     if not SESSION:
-        tests += [a_driver_that_is_killed_while_it_begins_leaves_nobody, virsh_defines_starts_and_plugs_them, a_guest_mounts_it_reads_and_writes, one_that_the_administrator_runs_is_connected_to, what_leads_elsewhere_is_not_shared]
+        tests += [a_driver_that_is_killed_while_it_begins_leaves_nobody, virsh_defines_starts_and_plugs_them, a_guest_mounts_it_reads_and_writes, one_that_its_guest_has_taken_over_reaches_no_process, one_that_the_administrator_runs_is_connected_to, what_leads_elsewhere_is_not_shared]
 run(tests if SESSION else [*tests, its_log_is_led_nowhere_by_somebodys_link, a_users_own_session_has_it_too])

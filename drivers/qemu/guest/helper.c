@@ -49,10 +49,11 @@ bool helper_run(Helper *helper, const HelperProgram *program, HelperEnded ended,
         g_ptr_array_add(program->arguments, NULL);
         Confinement from = host_of(connection)->helpers;
         from.paths = NULL; /* what QEMUs are shown besides is not for it */
-        from.parts &= ~program->without;
+        from.parts = from.parts > 0 ? (from.parts & ~program->without) | program->also : 0;
         Confinement confinement = confine_for(&from, program->arguments->pdata[0],
                                               program->paths ? program->paths : g_ptr_array_new_with_free_func(g_free));
         confinement.temporary = program->temporary;
+        confinement.chroot = program->chroot;
         const ProcessSetup setup = { .arguments = (char *const *) program->arguments->pdata,
                                      .environment = environment,
                                      .fds = (const int *) (void *) program->fds->data,

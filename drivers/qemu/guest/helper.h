@@ -31,6 +31,8 @@ typedef struct HelperProgram {
         int log;               /* helper_open_log, or another one */
         GPtrArray *paths;      /* char *, taken: what of the host's files it is shown besides the system; or NULL */
         unsigned without;      /* ConfinePart: which it does without, as it confines itself by what they take */
+        unsigned also;         /* ConfinePart: which it has besides those of all helpers */
+        bool chroot;           /* it may change its root, in the one that it has */
         uint64_t capabilities; /* of root's, which it keeps: as in ProcessSetup */
         bool temporary;        /* it has a /tmp, which is empty, and goes with it */
         bool is_maker;         /* it makes something, and ends: with the driver, if that ends before */

@@ -105,8 +105,10 @@ static bool plan(DeviceHelper *helper, const GPtrArray *files, File *file, Helpe
         if (fd < 0)
                 return virtbus_error_set_errno(error, errno, "virtiofsd cannot be started");
         g_array_append_val(program->fds, fd);
-        program->without = CONFINE_CALLS | CONFINE_LANDLOCK;
-        if (is_root) {
+        program->without = CONFINE_LANDLOCK;
+        program->chroot = true;
+        if (is_root) { /* it may become any user: a number of a process, or the way to one, would be that process */
+                program->also = CONFINE_PROCESSES;
                 helper->helper.uid = 0;
                 helper->helper.gid = 0;
                 program->capabilities = FILE_CAPABILITIES;
@@ -116,7 +118,7 @@ static bool plan(DeviceHelper *helper, const GPtrArray *files, File *file, Helpe
                         helper->helper.gid = folder->user.gid;
                 }
                 static const char *const words[] = { UNSHARE, "--map-root-user", "--mount", "--net", "--ipc", "--uts", "--" };
-                program->without |= CONFINE_NAMESPACES; /* those are in the one where it is root */
+                program->without |= CONFINE_NAMESPACES | CONFINE_CALLS; /* those are in the one where it is root */
                 for (size_t i = 0; i < G_N_ELEMENTS(words); i++)
                         add(program->arguments, NULL, words[i]);
         }
