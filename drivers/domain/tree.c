@@ -7,6 +7,7 @@
 #include "domain/connection-table.h"
 #include "domain/connection.h"
 #include "domain/operation.h"
+#include "domain/tree-file.h"
 #include "log.h"
 
 /* domain->trees */
@@ -14,7 +15,8 @@ typedef struct Tree {
         GPtrArray *all; /* TreeNode, in the order in which they were made known */
         char *current;  /* or NULL */
         TreeItem *pending;
-        char *fault; /* why they are not known; or NULL */
+        char *traces; /* of what is pending, or NULL */
+        char *fault;  /* why they are not known; or NULL */
         bool has_file;
         unsigned n_writing; /* changes that are being written */
 } Tree;
@@ -22,9 +24,7 @@ typedef struct Tree {
 struct TreeChange {
         Domain *domain;
         const TreeKind *kind;
-        GPtrArray *items; /* TreeItem */
-        char *current;
-        TreeItem *pending;
+        TreeFile *file; /* what there is then */
         bool is_writing;
         WorkDone done;
         void *data;
@@ -72,6 +72,7 @@ void tree_freed(Domain *domain, const TreeKind *kind) {
         nodes_free(kind, self->all);
         drop(kind, self->pending);
         g_free(self->current);
+        g_free(self->traces);
         g_free(self->fault);
         g_free(self);
 }
@@ -99,6 +100,10 @@ TreeNode *tree_current(const Domain *domain, const TreeKind *kind) {
 
 const TreeItem *tree_pending(const Domain *domain, const TreeKind *kind) {
         return tree_of(domain, kind) ? tree_of(domain, kind)->pending : NULL;
+}
+
+const char *tree_pending_traces(const Domain *domain, const TreeKind *kind) {
+        return tree_of(domain, kind) ? tree_of(domain, kind)->traces : NULL;
 }
 
 const char *tree_path(const TreeNode *node) {
@@ -167,30 +172,27 @@ bool tree_check_parent(const Domain *domain, const TreeKind *kind, const TreeIte
 TreeChange *tree_change_new(Domain *domain, const TreeKind *kind) {
         const Tree *self = ensure(domain, kind);
         TreeChange *change = g_new0(TreeChange, 1);
-        *change = (TreeChange){ .domain = domain_ref(domain), .kind = kind, .current = g_strdup(self->current) };
-        change->items = g_ptr_array_new_with_free_func((GDestroyNotify) kind->unref);
+        *change = (TreeChange){ .domain = domain_ref(domain), .kind = kind, .file = tree_file_new(kind) };
+        change->file->current = g_strdup(self->current);
         for (guint i = 0; i < self->all->len; i++)
-                g_ptr_array_add(change->items, ref(tree_at(domain, kind, i)->item));
-        change->pending = self->pending ? ref(self->pending) : NULL;
+                g_ptr_array_add(change->file->items, ref(tree_at(domain, kind, i)->item));
+        tree_file_set_pending(change->file, self->pending, self->traces);
         return change;
 }
 
 static void change_free(TreeChange *change) {
-        g_ptr_array_unref(change->items);
-        drop(change->kind, change->pending);
-        g_free(change->current);
+        tree_file_free(change->file);
         domain_unref(change->domain);
         g_free(change);
 }
 
-void tree_change_set_pending(TreeChange *change, TreeItem *item) {
-        drop(change->kind, change->pending);
-        change->pending = item ? ref(item) : NULL;
+void tree_change_set_pending(TreeChange *change, TreeItem *item, const char *traces) {
+        tree_file_set_pending(change->file, item, traces);
 }
 
 static int place_of(const TreeChange *change, const char *name) {
-        for (guint i = 0; i < change->items->len; i++)
-                if (strcmp(((const TreeItem *) change->items->pdata[i])->name, name) == 0)
+        for (guint i = 0; i < change->file->items->len; i++)
+                if (strcmp(((const TreeItem *) change->file->items->pdata[i])->name, name) == 0)
                         return (int) i;
         return -1;
 }
@@ -198,11 +200,11 @@ static int place_of(const TreeChange *change, const char *name) {
 void tree_change_put(TreeChange *change, TreeItem *item) {
         int place = place_of(change, item->name);
         if (place < 0) {
-                g_ptr_array_add(change->items, ref(item));
+                g_ptr_array_add(change->file->items, ref(item));
                 return;
         }
-        change->kind->unref(change->items->pdata[place]);
-        change->items->pdata[place] = ref(item);
+        change->kind->unref(change->file->items->pdata[place]);
+        change->file->items->pdata[place] = ref(item);
 }
 
 /* A copy of one, which has another parent. */
@@ -220,44 +222,24 @@ void tree_change_remove(TreeChange *change, const char *name) {
         int place = place_of(change, name);
         if (place < 0)
                 return;
-        TreeItem *gone = g_ptr_array_steal_index(change->items, (guint) place);
-        for (guint i = 0; i < change->items->len; i++) {
-                TreeItem *child = change->items->pdata[i];
+        TreeItem *gone = g_ptr_array_steal_index(change->file->items, (guint) place);
+        for (guint i = 0; i < change->file->items->len; i++) {
+                TreeItem *child = change->file->items->pdata[i];
                 TreeItem *moved =
                                 g_strcmp0(child->parent, gone->name) == 0 ? with_parent(change->kind, child, gone->parent) : NULL;
                 if (!moved)
                         continue;
                 change->kind->unref(child);
-                change->items->pdata[i] = moved;
+                change->file->items->pdata[i] = moved;
         }
-        if (g_strcmp0(change->current, gone->name) == 0)
+        if (g_strcmp0(change->file->current, gone->name) == 0)
                 tree_change_set_current(change, gone->parent);
         change->kind->unref(gone);
 }
 
 void tree_change_set_current(TreeChange *change, const char *name) {
-        g_autofree char *old = change->current;
-        change->current = g_strdup(name);
-}
-
-static void add_one(xmlNode *root, const char *name, const TreeKind *kind, const TreeItem *item) {
-        g_autofree char *text = kind->text(item, true);
-        xmlNodeAddContent(xml_add(root, name, NULL), (const xmlChar *) text);
-}
-
-/* The documents are text in it: however many there are, its elements are few. */
-static char *text_of(const TreeChange *change) {
-        g_autoptr(xmlDoc) document = xmlNewDoc((const xmlChar *) "1.0");
-        xmlNode *root = xmlNewDocNode(document, NULL, (const xmlChar *) change->kind->root, NULL);
-        xmlDocSetRootElement(document, root);
-        xml_set_number(root, "format", STORE_FORMAT_COMMON);
-        if (change->current)
-                xml_set_attribute(root, "current", change->current);
-        if (change->pending)
-                add_one(root, "pending", change->kind, change->pending);
-        for (guint i = 0; i < change->items->len; i++)
-                add_one(root, change->kind->one, change->kind, change->items->pdata[i]);
-        return xml_document_text(document);
+        g_autofree char *old = change->file->current;
+        change->file->current = g_strdup(name);
 }
 
 static TreeNode *node_new(Domain *domain, TreeItem *item) {
@@ -266,14 +248,13 @@ static TreeNode *node_new(Domain *domain, TreeItem *item) {
         return node;
 }
 
-static void apply(TreeChange *change) {
-        const TreeKind *kind = change->kind;
-        Domain *domain = change->domain;
+/* What there is now is what FILE says, from which it is taken. */
+static void apply(Domain *domain, const TreeKind *kind, TreeFile *file) {
         Tree *self = ensure(domain, kind);
         GPtrArray *old = g_steal_pointer(&self->all);
         self->all = g_ptr_array_new();
-        for (guint i = 0; i < change->items->len; i++) {
-                TreeItem *item = change->items->pdata[i];
+        for (guint i = 0; i < file->items->len; i++) {
+                TreeItem *item = file->items->pdata[i];
                 TreeNode *node = NULL;
                 for (guint k = 0; k < old->len && !node; k++)
                         if (strcmp(((TreeNode *) old->pdata[k])->item->name, item->name) == 0)
@@ -288,11 +269,11 @@ static void apply(TreeChange *change) {
         }
         nodes_free(kind, old);
         g_free(self->current);
-        self->current = g_steal_pointer(&change->current);
+        self->current = g_steal_pointer(&file->current);
         drop(kind, self->pending);
-        self->pending = g_steal_pointer(&change->pending);
-        if (domain->published)
-                kind->announce(domain);
+        self->pending = g_steal_pointer(&file->pending);
+        g_free(self->traces);
+        self->traces = g_steal_pointer(&file->traces);
 }
 
 OperationFate tree_fate(const Operation *operation) {
@@ -311,19 +292,22 @@ static void on_written(void *data, const GError *error) {
         if (error)
                 domain_fail(domain, &failure, virtbus_error_code(error), "its %s cannot be written down: %s", change->kind->many,
                             error->message);
-        else
-                apply(change);
+        else {
+                apply(domain, change->kind, change->file);
+                if (domain->published)
+                        change->kind->announce(domain);
+        }
         change_free(change);
         done(of_done, failure);
 }
 
 void tree_change_write(TreeChange *change, WorkDone done, void *data) {
-        g_autofree char *text = change->items->len > 0 || change->pending ? text_of(change) : NULL;
+        g_autofree char *text = change->file->items->len > 0 || change->file->pending ? tree_file_text(change->file) : NULL;
         Domain *domain = change->domain;
         g_autoptr(GError) error = NULL;
         change->done = done;
         change->data = data;
-        if (change->items->len > change->kind->max)
+        if (change->file->items->len > change->kind->max)
                 virtbus_error_set(&error, VIRTBUS_ERROR_LIMIT_EXCEEDED, "there would be more than %u", change->kind->max);
         else if (text && strlen(text) > XML_OWN_BYTES_MAX)
                 virtbus_error_set(&error, VIRTBUS_ERROR_LIMIT_EXCEEDED, "their documents would have more than %d bytes",
@@ -340,30 +324,6 @@ void tree_change_write(TreeChange *change, WorkDone done, void *data) {
 
 /* Beginning and end */
 
-static bool read_all(Domain *domain, const TreeKind *kind, const char *text, GError **error) {
-        g_autoptr(xmlDoc) document = xml_parse_own(text, kind->root, error);
-        xmlNode *root = document ? xmlDocGetRootElement(document) : NULL;
-        Tree *self = ensure(domain, kind);
-        if (!root || !store_check_format(root, error))
-                return false;
-        for (xmlNode *element = xml_child(root, NULL); element; element = xml_next(element, NULL)) {
-                g_autofree char *of_one = xml_text(element);
-                TreeItem *item = of_one ? kind->parse_own(of_one, error) : NULL;
-                bool is_twice = item && !xml_is(element, "pending") && tree_find(domain, kind, item->name);
-                if (is_twice)
-                        xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element, "'%s' is there twice", item->name);
-                else if (item && xml_is(element, "pending"))
-                        self->pending = ref(item);
-                else if (item)
-                        g_ptr_array_add(self->all, node_new(domain, item));
-                drop(kind, item);
-                if (!item || is_twice)
-                        return false;
-        }
-        self->current = xml_attribute(root, "current");
-        return true;
-}
-
 typedef struct Loading {
         Connection *connection;
         const TreeKind *kind;
@@ -374,12 +334,14 @@ static void load(void *data, const char *uuid, const char *text, const GError *u
         const TreeKind *kind = loading->kind;
         Domain *domain = connection_find(loading->connection, uuid);
         g_autoptr(GError) error = unreadable ? g_error_copy(unreadable) : NULL;
+        g_autoptr(TreeFile) file = NULL;
         if (!domain) {
                 log_warning("the %s of domain %s, which is not there, are left as they are", kind->many, uuid);
                 return;
         }
-        if (!text || !read_all(domain, kind, text, &error)) {
-                tree_freed(domain, kind);
+        if (text && (file = tree_file_parse(kind, text, &error)))
+                apply(domain, kind, file);
+        else {
                 ensure(domain, kind)->fault = g_strdup(error->message);
                 log_error("domain '%s': the file of its %s is left as it is: %s", domain_name(domain), kind->many,
                           error->message);
@@ -404,9 +366,9 @@ void tree_forget_first(Domain *domain, const TreeKind *kind, WorkDone done, void
                 return;
         }
         TreeChange *change = tree_change_new(domain, kind);
-        tree_change_set_pending(change, NULL);
-        g_ptr_array_set_size(change->items, 0);
-        g_clear_pointer(&change->current, g_free);
+        tree_change_set_pending(change, NULL, NULL);
+        g_ptr_array_set_size(change->file->items, 0);
+        g_clear_pointer(&change->file->current, g_free);
         tree_change_write(change, done, data);
 }
 

@@ -63,6 +63,8 @@ GPtrArray *tree_branch(const Domain *domain, const TreeKind *kind, const char *n
 /* The one that is half made, or NULL. */
 const TreeItem *tree_pending(const Domain *domain, const TreeKind *kind);
 
+const char *tree_pending_traces(const Domain *domain, const TreeKind *kind);
+
 /* Whether they are known, and can be changed: a file that is damaged, or that a later version has written, is left alone. */
 bool tree_check(const Domain *domain, const TreeKind *kind, GError **error);
 
@@ -72,9 +74,12 @@ bool tree_check_parent(const Domain *domain, const TreeKind *kind, const TreeIte
 /* A change of them, which is written as a whole and counts when it is. */
 typedef struct TreeChange TreeChange;
 TreeChange *tree_change_new(Domain *domain, const TreeKind *kind);
-void tree_change_set_pending(TreeChange *change, TreeItem *item); /* or NULL */
-void tree_change_put(TreeChange *change, TreeItem *item);         /* instead of one of its name */
-void tree_change_remove(TreeChange *change, const char *name);    /* its children are its parent's then, as is to be current */
+
+/* ITEM is what is to be made, or NULL. TRACES is what the hypervisor tells its own work by, which is kept with it: where it is
+ * removed half made, that alone is to go. It may be NULL. */
+void tree_change_set_pending(TreeChange *change, TreeItem *item, const char *traces);
+void tree_change_put(TreeChange *change, TreeItem *item);      /* instead of one of its name */
+void tree_change_remove(TreeChange *change, const char *name); /* its children are its parent's then, as is to be current */
 void tree_change_set_current(TreeChange *change, const char *name);
 
 /* Writes it (CHANGE is taken), then calls DONE: with an error, nothing has changed. */

@@ -405,12 +405,15 @@ def damaged_files_are_left_alone(hypervisor):
     create(domain, "one")
     path = os.path.join(ROOT, f"{hypervisor.name}/state/{hypervisor.name}/snapshots/{bus.get(domain, 'Domain', 'UUID')}.xml")
     text = open(path, encoding="utf-8").read()
-    for wrong in (text[:100], text.replace('format="1"', 'format="99"')):
+    circle = re.sub("&lt;creationTime&gt;", "&lt;parent&gt;&lt;name&gt;one&lt;/name&gt;&lt;/parent&gt;&lt;creationTime&gt;", text)
+    assert circle != text
+    for wrong in (text[:100], text.replace('format="1"', 'format="99"'), circle, text.replace('current="one"', 'current="two"')):
         with open(path, "w", encoding="utf-8") as file:
             file.write(wrong)
         hypervisor.kill_driver()
         assert names(domain) == []
         expect("Unsupported", create, domain, "two")
+        expect("UnknownObject", do, f"{domain}/snapshot/one", "Delete", children=True)
         expect("Unsupported", hypervisor.do, domain, "Undefine", snapshots=True)
         assert open(path, encoding="utf-8").read() == wrong
     with open(path, "w", encoding="utf-8") as file:

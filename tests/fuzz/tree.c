@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The documents of checkpoints, snapshots and backups, from a caller's text to what is kept and read again. */
+/* The documents of checkpoints, snapshots and backups, from a caller's text to what is kept and read again; and the file of a
+ * domain's, which somebody may have damaged, told apart by how it begins. */
+
+#include <string.h>
 
 #include "domain/backup-definition.h"
-#include "domain/checkpoint-definition.h"
-#include "domain/snapshot-definition.h"
+#include "domain/checkpoint.h"
+#include "domain/snapshot.h"
+#include "domain/tree-file.h"
 #include "fuzz.h"
 
 static void check_checkpoint(const char *xml, bool known) {
@@ -55,9 +59,43 @@ static void check_backup(const char *xml) {
         g_assert_cmpstr(same, ==, text);
 }
 
+/* Whoever goes up from one comes to an end, at one that is there. */
+static void check_way_up(const TreeFile *file, const TreeItem *item) {
+        for (guint steps = 0; item->parent; steps++) {
+                const TreeItem *parent = NULL;
+                for (guint i = 0; i < file->items->len && !parent; i++)
+                        if (strcmp(((const TreeItem *) file->items->pdata[i])->name, item->parent) == 0)
+                                parent = file->items->pdata[i];
+                g_assert_nonnull(parent);
+                g_assert_cmpuint(steps, <, file->items->len);
+                item = parent;
+        }
+}
+
+static void check_file(const TreeKind *kind, const char *text) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(TreeFile) file = tree_file_parse(kind, text, &error);
+        if (!file) {
+                fuzz_check_error(error);
+                return;
+        }
+        for (guint i = 0; i < file->items->len; i++)
+                check_way_up(file, file->items->pdata[i]);
+        g_autofree char *kept = tree_file_text(file);
+        g_autoptr(TreeFile) again = tree_file_parse(kind, kept, &error);
+        g_assert_no_error(error);
+        g_autofree char *same = tree_file_text(again);
+        g_assert_cmpstr(same, ==, kept);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         g_autofree char *text = g_strndup((const char *) data, size);
         check_backup(text);
+        if (strstr(text, "<virtbus-")) {
+                check_file(&snapshot_tree, text);
+                check_file(&checkpoint_tree, text);
+                return 0;
+        }
         for (int known = 0; known < 2; known++) {
                 check_checkpoint(text, known);
                 check_snapshot(text, known);

@@ -63,7 +63,7 @@ static void on_forgotten(void *data, const GError *unused) {
 static void give_up(TreeCreate *self, const GError *error) {
         TreeChange *change = tree_change_new(self->operation.domain, tree_of(self));
         self->error = g_error_copy(error);
-        tree_change_set_pending(change, NULL);
+        tree_change_set_pending(change, NULL, NULL);
         tree_change_write(change, on_forgotten, self);
 }
 
@@ -86,7 +86,7 @@ void tree_create_made(Operation *operation, const GError *error) {
                 return;
         }
         TreeChange *change = tree_change_new(operation->domain, tree_of(self));
-        tree_change_set_pending(change, NULL);
+        tree_change_set_pending(change, NULL, NULL);
         if (!self->is_forgotten) {
                 tree_change_put(change, self->item);
                 tree_change_set_current(change, self->item->name);
@@ -127,7 +127,7 @@ static void describe_domain(TreeCreate *self) {
 void tree_create_begin(TreeCreate *self) {
         describe_domain(self);
         TreeChange *change = tree_change_new(self->operation.domain, tree_of(self));
-        tree_change_set_pending(change, self->item);
+        tree_change_set_pending(change, self->item, self->traces);
         tree_change_write(change, on_pending, self);
 }
 
@@ -178,5 +178,6 @@ void tree_create_free(Operation *operation) {
         if (self->is_pending)
                 self->kind->delete_pending(operation->domain);
         tree_of(self)->unref(self->item);
+        g_free(self->traces);
         g_clear_error(&self->error);
 }

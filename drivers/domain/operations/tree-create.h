@@ -23,6 +23,7 @@ struct TreeCreate {
         Operation operation;
         const TreeCreateKind *kind;
         TreeItem *item;
+        char *traces;      /* see tree_change_set_pending */
         bool is_forgotten; /* nothing is known of it when it is made */
         bool is_pending;   /* the file says that it is being made */
         GError *error;

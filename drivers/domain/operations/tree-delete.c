@@ -43,7 +43,7 @@ static void forget(TreeDelete *self) {
                 tree_change_remove(change, self->names->pdata[0]);
                 g_ptr_array_remove_index(self->names, 0);
         } else
-                tree_change_set_pending(change, NULL);
+                tree_change_set_pending(change, NULL, NULL);
         tree_change_write(change, on_written, self);
 }
 
