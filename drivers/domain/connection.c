@@ -39,6 +39,7 @@ static const DomainListener *const listeners[] = {
         &managed_save_listener,
         &statistics_listener,
         &snapshot_revert_listener,
+        &snapshot_delete_listener,
         &checkpoint_delete_listener,
         &operations_listener,
         &domain_run_listener,

@@ -128,21 +128,26 @@ typedef struct HypervisorSnapshots {
         /* Refuses one that it cannot make; or NULL. */
         bool (*check)(const Domain *domain, const SnapshotDefinition *definition, const SnapshotOptions *options, GError **error);
 
-        /* Makes what snapshot_create_definition says, of a guest that is up or a domain that is off: tree_create_made follows. */
+        /* Looks whether what snapshot_create_definition says can be made: whether an image has one of that name already.
+         * tree_create_prepared follows. */
+        void (*prepare)(Operation *operation);
+
+        /* Makes it, of a guest that is up or a domain that is off: tree_create_made follows, or tree_create_unknown. */
         void (*create)(Operation *operation);
 
         /* Loads that of snapshot_revert_definition into the guest that is up, or into the images of a domain that is off:
          * snapshot_loaded follows, or the end of the guest. */
         void (*load)(Operation *operation);
 
-        /* Takes one out of the images: tree_delete_removed follows. */
-        void (*remove)(Operation *operation, const SnapshotDefinition *definition);
+        /* Takes one out of the images that its domain had in it: tree_delete_removed follows. TRACES: it is half made, and what
+         * has not these is not touched; or NULL. */
+        void (*remove)(Operation *operation, const SnapshotDefinition *definition, const char *traces);
 } HypervisorSnapshots;
 
 /* Marks in images from which on what is written is noted. Without it, no domain has any. */
 typedef struct HypervisorCheckpoints {
         /* Looks whether what checkpoint_create_definition says can be made in the guest that is up, and changes nothing:
-         * checkpoint_prepared follows. */
+         * tree_create_prepared follows. */
         void (*prepare)(Operation *operation);
 
         /* Makes it: tree_create_made follows. */

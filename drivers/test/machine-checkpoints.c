@@ -7,7 +7,7 @@
 /* The images of these machines are not looked at: what is to be kept is the checkpoints' documents. */
 
 static void prepare(Operation *operation) {
-        checkpoint_prepared(operation, NULL);
+        tree_create_prepared(operation, NULL, NULL);
 }
 
 static void create(Operation *operation) {

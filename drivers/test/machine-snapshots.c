@@ -7,6 +7,10 @@
 /* The images of these machines are not looked at, and their memory is all zero: what is to be kept of them is their documents,
  * which is not for the hypervisor to keep. */
 
+static void prepare(Operation *operation) {
+        tree_create_prepared(operation, NULL, NULL);
+}
+
 static void create(Operation *operation) {
         g_autoptr(GError) error = laboratory_take_failure(operation->domain, TEST_SNAPSHOT);
         tree_create_made(operation, error);
@@ -19,13 +23,15 @@ static void load(Operation *operation) {
         snapshot_loaded(operation, error);
 }
 
-static void take_out(Operation *operation, const SnapshotDefinition *definition) {
+static void take_out(Operation *operation, const SnapshotDefinition *definition, const char *traces) {
         g_autoptr(GError) error = laboratory_take_failure(operation->domain, TEST_SNAPSHOT);
         (void) definition;
+        (void) traces;
         tree_delete_removed(operation, error);
 }
 
 const HypervisorSnapshots machine_snapshots = {
+        .prepare = prepare,
         .create = create,
         .load = load,
         .remove = take_out,

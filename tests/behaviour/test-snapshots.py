@@ -309,6 +309,116 @@ def a_guest_that_ends_meanwhile_ends_the_wait():
     end(qemu, domain)
 
 
+def what_somebody_else_has_made_is_never_taken_for_half_made():
+    """With a driver that is killed while it makes one, and while it removes what is half made."""
+    path = image("theirs.qcow2")
+    domain = qemu.define(qemu.document("theirs", disk(path), memory=16))
+    subprocess.run(["qemu-img", "snapshot", "-c", "theirs", path], check=True)
+    contains(expect("AlreadyExists", create, domain, "theirs"), "theirs.qcow2", "RedefineSnapshot")
+    contains(expect("AlreadyExists", create, domain, "theirs", no_metadata=True), "theirs.qcow2")
+    one = create(domain, "one")
+    contains(expect("AlreadyExists", create, domain, "one", no_metadata=True), "one")
+    for options in ({}, {"no_metadata": True}):
+        for name in ("theirs", "one"):
+            bus.begin(domain, f"{NAME}.Domain", "CreateSnapshot", "sa{sv}", snapshot_xml(name), variants(options))
+            qemu.kill_driver()
+            assert names(domain) == ["one"]
+    qemu.do(domain, "Start", paused=True)
+    for name in ("theirs", "one"):
+        expect("AlreadyExists", create, domain, name)
+        bus.begin(domain, f"{NAME}.Domain", "CreateSnapshot", "sa{sv}", snapshot_xml(name), variants({"no_metadata": True}))
+        qemu.kill_driver()
+        assert names(domain) == ["one"]
+    create(domain, "two")
+    qemu.do(domain, "Destroy")
+    assert sorted(tags(path)) == ["one", "theirs", "two"]
+    do(one, "Delete", children=True)
+    assert tags(path) == ["theirs"]
+    end(qemu, domain)
+
+
+def kept(uuid):
+    return os.path.join(ROOT, f"qemu/state/qemu/snapshots/{uuid}.xml")
+
+
+def is_pending(uuid):
+    try:
+        with open(kept(uuid), encoding="utf-8") as file:
+            return "<pending" in file.read()
+    except FileNotFoundError:
+        return False
+
+
+def what_is_half_made_goes_from_the_file_alone_in_which_it_was_made():
+    path = image("other-file.qcow2")
+    domain = qemu.define(qemu.document("other-file", disk(path), memory=16))
+    uuid, driver, other = bus.get(domain, "Domain", "UUID"), bus.driver(qemu.driver_name), path + ".other"
+    subprocess.run(["cp", path, other], check=True)
+    subprocess.run(["qemu-img", "snapshot", "-c", "one", other], check=True)
+    for _ in range(20):
+        answer = bus.begin(domain, f"{NAME}.Domain", "CreateSnapshot", "sa{sv}", snapshot_xml("one"), {})
+        while not is_pending(uuid) and not os.path.exists(kept(uuid)):
+            pass
+        os.kill(driver, signal.SIGSTOP)
+        if is_pending(uuid):
+            break
+        os.kill(driver, signal.SIGCONT)
+        bus.wait(lambda: answer, "it to be made")  # pylint: disable=cell-var-from-loop
+        do(f"{domain}/snapshot/one", "Delete")
+    os.rename(other, path)
+    qemu.kill_driver()
+    bus.wait(lambda: not is_pending(uuid), "it to be forgotten")
+    assert tags(path) == ["one"] and names(domain) == []
+    end(qemu, domain)
+
+
+def n_tags(path):
+    """As the image's header says: at once."""
+    with open(path, "rb") as file:
+        return struct.unpack(">I", file.read(64)[60:])[0]
+
+
+def a_guest_that_dies_while_one_is_made_leaves_nothing_of_it():
+    """QEMU is killed as soon as its image has it, before the driver hears that it is done; and at other instants."""
+    domain, path = started("deadly")
+    uuid = bus.get(domain, "Domain", "UUID")
+    for instant in (0, None, 4, None, 8, None):  # milliseconds
+        if qemu.state(domain) == "shutoff":
+            qemu.do(domain, "Start")
+        pid, before = qemu.pid_of(domain), n_tags(path)
+        answers = bus.begin(domain, f"{NAME}.Domain", "CreateSnapshot", "sa{sv}", snapshot_xml(f"s{instant}-{before}"), {})
+        if instant is None:
+            while n_tags(path) == before:
+                pass
+            os.kill(pid, signal.SIGKILL)
+        else:
+            GLib.timeout_add(instant, lambda: os.kill(pid, signal.SIGKILL))  # pylint: disable=cell-var-from-loop
+        bus.wait(lambda: answers and qemu.state(domain) == "shutoff", "the answer, and the end")  # pylint: disable=cell-var-from-loop
+        bus.wait(lambda: not is_pending(uuid), "what is half made to go")
+        assert tags(path) == names(domain), (tags(path), names(domain), answers)
+    end(qemu, domain)
+
+
+def one_is_deleted_from_the_images_that_it_was_made_in():
+    old, new = image("then.qcow2"), image("now.qcow2")
+    domain = qemu.define(qemu.document("own-disks", disk(old), memory=16))
+    one = create(domain, "one")
+    uuid = bus.get(domain, "Domain", "UUID")
+    qemu.define(qemu.document("own-disks", disk(new), memory=16, uuid=uuid))
+    subprocess.run(["qemu-img", "snapshot", "-c", "one", new], check=True)
+    do(one, "Delete")
+    assert tags(old) == [] and tags(new) == ["one"]
+    qemu.do(domain, "Start", paused=True)
+    bus.call(domain, f"{NAME}.Domain", "AttachDevice", "sa{sv}", disk(old, "vdb"), {})
+    two = create(domain, "two")
+    assert tags(old) == ["two"] and tags(new) == ["one", "two"]
+    qemu.do(domain, "Destroy")  # with which vdb leaves it
+    qemu.do(domain, "Start", paused=True)
+    do(two, "Delete")
+    assert tags(old) == [] and tags(new) == ["one"]
+    end(qemu, domain)
+
+
 def a_guest_that_ends_while_it_goes_back_ends_the_wait():
     """QEMU is killed at instants: also while it is written down that the guest has gone back."""
     domain, _ = started("dies")
@@ -433,5 +543,7 @@ def of(function, hypervisor):
 BOTH = [the_tree_is_one, they_are_made_known_again, a_transient_domain_takes_them_with_it, damaged_files_are_left_alone]
 run([a_guest_goes_back_in_place, a_paused_guest_is_kept_and_stays_so, a_domain_that_is_off_is_kept_and_goes_back, nothing_is_half_made,
     what_cannot_be_is_refused_by_name, other_devices_need_force, an_image_without_it_leaves_the_guest_as_it_is, the_next_driver_knows_them,
-    a_driver_that_is_killed_leaves_nothing_half_made, a_guest_that_ends_meanwhile_ends_the_wait, a_guest_that_ends_while_it_goes_back_ends_the_wait,
+    a_driver_that_is_killed_leaves_nothing_half_made, what_somebody_else_has_made_is_never_taken_for_half_made,
+    what_is_half_made_goes_from_the_file_alone_in_which_it_was_made, a_guest_that_dies_while_one_is_made_leaves_nothing_of_it,
+    one_is_deleted_from_the_images_that_it_was_made_in, a_guest_that_ends_meanwhile_ends_the_wait, a_guest_that_ends_while_it_goes_back_ends_the_wait,
     *[of(function, hypervisor) for function in BOTH for hypervisor in (test, qemu)]])

@@ -9,6 +9,7 @@
 #include "bus.h"
 #include "domain/operations/save-image.h"
 #include "fuzz.h"
+#include "qemu/command/image-snapshots.h"
 #include "qemu/command/image.h"
 
 static void read_save(int fd) {
@@ -39,6 +40,13 @@ static void read_image(const char *path) {
         }
 }
 
+static void read_snapshots(int fd, const char *path) {
+        g_autoptr(GError) error = NULL;
+        bool have = false;
+        if (!image_snapshots_have(fd, path, "one", &have, &error))
+                fuzz_check_error(error);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         g_autofree char *path = g_build_filename(fuzz_folder(), "image", NULL);
         g_autofd int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -46,7 +54,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         lseek(fd, 0, SEEK_SET);
         if (size >= strlen("virtbus") && memcmp(data, "virtbus", strlen("virtbus")) == 0)
                 read_save(fd);
-        else
+        else {
                 read_image(path);
+                read_snapshots(fd, path);
+        }
         return 0;
 }

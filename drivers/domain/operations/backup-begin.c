@@ -26,7 +26,7 @@ static void begin_hypervisor(Operation *operation) {
         operation->domain->connection->hypervisor->backups->begin(operation);
 }
 
-static const TreeCreateKind kind = { is_there, begin_hypervisor, checkpoint_create_kept, checkpoint_delete_pending };
+static const TreeCreateKind kind = { NULL, is_there, begin_hypervisor, checkpoint_create_kept, checkpoint_delete_pending };
 
 Operation *backup_begin_new(Call *call, const BackupRequest *request) {
         TreeItem *item = request->checkpoint ? &request->checkpoint->item : NULL;

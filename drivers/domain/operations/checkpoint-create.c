@@ -30,7 +30,7 @@ bool checkpoint_create_kept(const TreeCreate *self) {
         return false;
 }
 
-static const TreeCreateKind kind = { is_there, create, checkpoint_create_kept, checkpoint_delete_pending };
+static const TreeCreateKind kind = { NULL, is_there, create, checkpoint_create_kept, checkpoint_delete_pending };
 
 Operation *checkpoint_create_new(Call *call, CheckpointDefinition *definition) {
         return tree_create_new(&checkpoint_create_class, call, &kind, &definition->item);
@@ -78,20 +78,10 @@ bool checkpoint_create_check(TreeCreate *self, GError **error) {
                 return false;
         if (!tree_create_check(self, error))
                 return false;
-        if (checkpoints_pending(domain))
-                return domain_fail(domain, error, VIRTBUS_ERROR_RESOURCE_BUSY,
-                                   "what was half made of checkpoint '%s' is not removed yet", checkpoints_pending(domain)->name);
         g_autoptr(GError) wrong = NULL;
         if (!checkpoint_definition_complete(definition, domain_definition(domain), &wrong))
                 return domain_fail(domain, error, virtbus_error_code(wrong), "%s", wrong->message);
         return check_bitmaps(domain, definition, error);
-}
-
-void checkpoint_prepared(Operation *operation, const GError *error) {
-        if (error)
-                operation_finish(operation, error);
-        else
-                tree_create_begin((TreeCreate *) operation);
 }
 
 static void create_begin(Operation *operation) {

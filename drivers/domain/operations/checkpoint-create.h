@@ -20,6 +20,3 @@ bool checkpoint_create_kept(const TreeCreate *self);
 
 /* What is being made: it is complete. */
 const CheckpointDefinition *checkpoint_create_definition(const Operation *operation);
-
-/* The hypervisor can make it, as nothing is in its way, or, because of ERROR, cannot. */
-void checkpoint_prepared(Operation *operation, const GError *error);

@@ -16,8 +16,9 @@ static bool check(const TreeDelete *self, GError **error) {
         return disk_jobs_check_none(domain, NULL, "checkpoints are deleted", error);
 }
 
-static void take_out(Operation *operation, const TreeItem *item) {
+static void take_out(Operation *operation, const TreeItem *item, const char *traces) {
         const Domain *domain = operation->domain;
+        (void) traces; /* its guest's QEMU has the images that it was made in */
         if (domain_is_up(domain)) {
                 domain->connection->hypervisor->checkpoints->remove(operation, (const CheckpointDefinition *) item);
                 return;

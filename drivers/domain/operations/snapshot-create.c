@@ -33,7 +33,9 @@ static bool kept(const TreeCreate *self) {
         return ((const SnapshotCreate *) self)->options.halt && domain_is_active(self->operation.domain);
 }
 
-static const TreeCreateKind kind = { is_there, create, kept, snapshot_delete_pending };
+static void describe(TreeCreate *create);
+
+static const TreeCreateKind kind = { describe, is_there, create, kept, snapshot_delete_pending };
 
 static Operation *new_of(const OperationClass *class, Call *call, SnapshotDefinition *definition, SnapshotOptions options) {
         SnapshotCreate *self = (SnapshotCreate *) tree_create_new(class, call, &kind, &definition->item);
@@ -69,9 +71,10 @@ static const char *state_of(const Domain *domain, const SnapshotOptions *options
 }
 
 /* What only a snapshot has of its domain. */
-static void describe_domain(SnapshotCreate *self) {
-        const Domain *domain = self->create.operation.domain;
-        SnapshotDefinition *definition = (SnapshotDefinition *) self->create.item;
+static void describe(TreeCreate *create) {
+        const SnapshotCreate *self = (const SnapshotCreate *) create;
+        const Domain *domain = create->operation.domain;
+        SnapshotDefinition *definition = (SnapshotDefinition *) create->item;
         g_free(definition->state);
         definition->inactive = domain->live && domain->persistent ? definition_machine_text(domain->persistent) : NULL;
         definition->state = g_strdup(state_of(domain, &self->options));
@@ -86,7 +89,7 @@ static bool check(SnapshotCreate *self, GError **error) {
         if (!snapshots_check(domain, error) || !disk_jobs_check_none(domain, NULL, "a snapshot is made", error) ||
             !checkpoints_check_none(domain, "it goes back to a snapshot", error))
                 return false;
-        if (!options->no_metadata && !tree_create_check(&self->create, error))
+        if (!tree_create_check(&self->create, error))
                 return false;
         if (!active && domain->has_managed_save)
                 return domain_fail(domain, error, VIRTBUS_ERROR_OPERATION_INVALID,
@@ -106,14 +109,11 @@ static bool check(SnapshotCreate *self, GError **error) {
 }
 
 static void create_begin(Operation *operation) {
-        SnapshotCreate *self = (SnapshotCreate *) operation;
         g_autoptr(GError) error = NULL;
-        if (!check(self, &error)) {
+        if (check((SnapshotCreate *) operation, &error))
+                operation->domain->connection->hypervisor->snapshots->prepare(operation);
+        else
                 operation_finish(operation, error);
-                return;
-        }
-        describe_domain(self);
-        tree_create_begin(&self->create);
 }
 
 static void create_reply(Operation *operation, Call *call) {

@@ -24,10 +24,10 @@ static bool check(const TreeDelete *self, GError **error) {
         return true;
 }
 
-static void take_out(Operation *operation, const TreeItem *item) {
+static void take_out(Operation *operation, const TreeItem *item, const char *traces) {
         const SnapshotDefinition *definition = (const SnapshotDefinition *) item;
         if (snapshot_definition_has(definition, SNAPSHOT_INTERNAL))
-                operation->domain->connection->hypervisor->snapshots->remove(operation, definition);
+                operation->domain->connection->hypervisor->snapshots->remove(operation, definition, traces);
         else
                 tree_delete_removed(operation, NULL);
 }
@@ -39,7 +39,8 @@ Operation *snapshot_delete_new(Call *call, const char *name, TreeDeleteOptions o
 }
 
 void snapshot_delete_pending(Domain *domain) {
-        if (domain->published && !domain->connection->closing && snapshots_pending(domain))
+        if (domain->published && !domain->connection->closing && snapshots_pending(domain) &&
+            !tree_is_changing(domain, &snapshot_tree))
                 domain_operate(domain, snapshot_delete_new(NULL, NULL, (TreeDeleteOptions){ 0 }));
 }
 
@@ -53,8 +54,18 @@ const OperationClass snapshot_delete_class = {
         .needs = "be at rest",
         .size = sizeof(TreeDelete),
         .of_tree = &snapshot_tree,
-        .fate = tree_fate,
+        .fate = tree_delete_fate,
         .is_offered = is_offered,
         .begin = tree_delete_begin,
         .free = tree_delete_free,
+};
+
+/* It could not be removed before: its guest's end changes that. */
+static void on_state(Domain *domain, DomainState old) {
+        (void) old;
+        snapshot_delete_pending(domain);
+}
+
+const DomainListener snapshot_delete_listener = {
+        .state_changed = on_state,
 };

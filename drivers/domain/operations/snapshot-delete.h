@@ -10,5 +10,8 @@ extern const OperationClass snapshot_delete_class;
 
 Operation *snapshot_delete_new(Call *call, const char *name, TreeDeleteOptions options);
 
-/* Queues the removal of one that is half made, if there is one. */
+/* Queues the removal of one that is half made, if there is one, and nothing is being done of any. */
 void snapshot_delete_pending(Domain *domain);
+
+/* Tries that again. */
+extern const DomainListener snapshot_delete_listener;

@@ -34,13 +34,19 @@ void tree_create_name(TreeCreate *self) {
         }
 }
 
-bool tree_create_check(const TreeCreate *self, GError **error) {
+bool tree_create_check(TreeCreate *self, GError **error) {
         const Domain *domain = self->operation.domain;
         const TreeKind *tree = tree_of(self);
         if (tree_find(domain, tree, self->item->name))
                 return domain_fail(domain, error, VIRTBUS_ERROR_ALREADY_EXISTS, "it has a %s '%s' already", tree->one,
                                    self->item->name);
-        return tree_count(domain, tree) < tree->max ||
+        if (tree_pending(domain, tree)) {
+                self->is_pending = true; /* its removal is tried again: tree_create_free */
+                return domain_fail(domain, error, VIRTBUS_ERROR_RESOURCE_BUSY,
+                                   "what was half made of %s '%s' is not removed yet: the log says why", tree->one,
+                                   tree_pending(domain, tree)->name);
+        }
+        return self->is_forgotten || tree_count(domain, tree) < tree->max ||
                domain_fail(domain, error, VIRTBUS_ERROR_LIMIT_EXCEEDED, "it has %u %s already; delete some first", tree->max,
                            tree->many);
 }
@@ -124,11 +130,28 @@ static void describe_domain(TreeCreate *self) {
         item->parent = current ? g_strdup(current->item->name) : NULL;
 }
 
-void tree_create_begin(TreeCreate *self) {
+static void begin(TreeCreate *self) {
         describe_domain(self);
+        if (self->kind->describe)
+                self->kind->describe(self);
         TreeChange *change = tree_change_new(self->operation.domain, tree_of(self));
         tree_change_set_pending(change, self->item, self->traces);
         tree_change_write(change, on_pending, self);
+}
+
+void tree_create_prepared(Operation *operation, const char *traces, const GError *error) {
+        TreeCreate *self = (TreeCreate *) operation;
+        if (error) {
+                operation_finish(operation, error);
+                return;
+        }
+        self->traces = g_strdup(traces);
+        begin(self);
+}
+
+/* What there is of it is removed: tree_create_free. */
+void tree_create_unknown(Operation *operation, const GError *error) {
+        operation_finish(operation, error);
 }
 
 /* Making known */

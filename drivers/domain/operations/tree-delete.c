@@ -49,6 +49,7 @@ static void forget(TreeDelete *self) {
 
 void tree_delete_removed(Operation *operation, const GError *error) {
         TreeDelete *self = (TreeDelete *) operation;
+        self->has_left = false;
         if (!error) {
                 forget(self);
                 return;
@@ -76,7 +77,8 @@ static void next(TreeDelete *self) {
         else if (self->options.metadata_only)
                 forget(self);
         else
-                self->kind->remove(&self->operation, item);
+                self->kind->remove(&self->operation, item,
+                                   self->name ? NULL : tree_pending_traces(self->operation.domain, tree_of(self)));
 }
 
 static bool choose(TreeDelete *self, GError **error) {
@@ -94,6 +96,14 @@ static bool choose(TreeDelete *self, GError **error) {
         else if (!self->options.children)
                 g_ptr_array_remove_range(self->names, 0, self->names->len - 1);
         return true;
+}
+
+void tree_delete_leaves_guest(Operation *operation) {
+        ((TreeDelete *) operation)->has_left = true;
+}
+
+OperationFate tree_delete_fate(const Operation *operation) {
+        return ((const TreeDelete *) operation)->has_left ? OPERATION_GOES_ON : tree_fate(operation);
 }
 
 void tree_delete_begin(Operation *operation) {

@@ -16,8 +16,9 @@ typedef struct TreeDelete TreeDelete;
 typedef struct TreeDeleteKind {
         bool (*check)(const TreeDelete *self, GError **error);
 
-        /* Takes one out of the images, or has the hypervisor do it: tree_delete_removed follows. */
-        void (*remove)(Operation *operation, const TreeItem *item);
+        /* Takes one out of the images, or has the hypervisor do it: tree_delete_removed follows. TRACES: of one that is half
+         * made (tree.h), or NULL. */
+        void (*remove)(Operation *operation, const TreeItem *item, const char *traces);
 } TreeDeleteKind;
 
 /* The structure of each kind. */
@@ -26,6 +27,7 @@ struct TreeDelete {
         const TreeDeleteKind *kind;
         char *name; /* NULL: the one that is half made */
         TreeDeleteOptions options;
+        bool has_left;    /* its guest: tree_delete_leaves_guest */
         GPtrArray *names; /* char *: to be deleted, children before their parents */
 };
 
@@ -38,6 +40,10 @@ bool tree_delete_read(sd_bus_message *message, TreeDeleteOptions *options, GErro
 /* The hypervisor has taken out of the images what one had in them; what was not there is no error. */
 void tree_delete_removed(Operation *operation, const GError *error);
 
+/* What is being taken out is in an image that its guest has not: the guest's end is none of it. */
+void tree_delete_leaves_guest(Operation *operation);
+
 /* For the classes. */
+OperationFate tree_delete_fate(const Operation *operation);
 void tree_delete_begin(Operation *operation);
 void tree_delete_free(Operation *operation);

@@ -16,6 +16,10 @@ typedef struct Marking {
         void (*done)(Operation *operation, const GError *error);
 } Marking;
 
+static void prepared(Operation *operation, const GError *error) {
+        tree_create_prepared(operation, NULL, error);
+}
+
 static void marking_free(Marking *self) {
         checkpoint_definition_unref(self->definition);
         g_free(self);
@@ -103,7 +107,7 @@ static void on_looked(void *data, JsonObject *answer, const GError *failure) {
 }
 
 static void prepare(Operation *operation) {
-        if (begin(operation, checkpoint_create_definition(operation), checkpoint_prepared))
+        if (begin(operation, checkpoint_create_definition(operation), prepared))
                 ask_nodes(operation->domain->run, on_looked);
 }
 

@@ -190,6 +190,15 @@ bool nodes_is_file(const Guest *guest, const char *alias, uint32_t index, int fd
                info.st_ino == storage->inode;
 }
 
+bool nodes_find_file(const Guest *guest, const char *name, uint64_t *device, uint64_t *inode) {
+        const Node *node = g_hash_table_lookup(guest->nodes->by_name, name);
+        if (!node || node->inode == 0)
+                return false;
+        *device = node->device;
+        *inode = node->inode;
+        return true;
+}
+
 JsonObject *nodes_options(const Guest *guest, const char *alias, uint32_t index, const char *what) {
         const Node *node = find(guest, alias, index, what);
         g_autoptr(JsonNode) parsed = node && node->options ? json_parse(node->options, -1, NULL) : NULL;

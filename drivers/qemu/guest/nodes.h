@@ -38,6 +38,9 @@ bool nodes_has(const Guest *guest, const char *name);
 bool nodes_is_file(const Guest *guest, const char *alias, uint32_t index, int fd);
 bool nodes_is_known(const Guest *guest, const char *alias, uint32_t index);
 
+/* Which file the storage node of that name is; false: it is not known. */
+bool nodes_find_file(const Guest *guest, const char *name, uint64_t *device, uint64_t *inode);
+
 /* Whether QEMU may write an image. */
 bool nodes_is_writable(const Guest *guest, const char *alias, uint32_t index);
 

@@ -10,6 +10,9 @@
 #include "domain/operations/tree-delete.h"
 #include "log.h"
 #include "qemu/command/node-name.h"
+#include "qemu/guest/nodes.h"
+#include "qemu/guest/snapshot-images.h"
+#include "qemu/guest/snapshot-off.h"
 #include "qemu/monitor/monitor-job.h"
 #include "qemu/monitor/script.h"
 
@@ -18,7 +21,9 @@ typedef struct Snapshotting {
         Guest *guest;
         Operation *operation; /* of the domain; NULL at a start */
         char *name;
-        GPtrArray *nodes; /* char *: of the images; the first one has the memory */
+        GPtrArray *nodes;                     /* char *: of the images; the first one has the memory */
+        const SnapshotDefinition *definition; /* REMOVE: the operation's, as are its traces */
+        const char *traces;
         MonitorJob *job;
         bool has_begun; /* LOAD: the guest is not what it was any more */
         void (*done)(struct Snapshotting *self, const GError *error);
@@ -45,7 +50,7 @@ static void end(Snapshotting *self) {
 static void finish(Snapshotting *self, const GError *failure) {
         g_autoptr(GError) error = NULL;
         if (failure)
-                domain_fail(self->guest->domain, &error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "snapshot '%s': %s", self->name,
+                domain_fail(self->guest->domain, &error, virtbus_error_code(failure), "snapshot '%s': %s", self->name,
                             failure->message);
         self->done(self, error);
 }
@@ -83,6 +88,79 @@ static bool check_nodes(const Snapshotting *self, GError **error) {
                virtbus_error_set(error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "none of its disks has an image with it");
 }
 
+/* What QEMU says of the images */
+
+static JsonObject *find_node(JsonArray *nodes, const char *name) {
+        for (guint i = 0; nodes && i < json_array_get_length(nodes); i++) {
+                JsonObject *node = json_object_at(nodes, i);
+                if (node && g_strcmp0(json_string(node, "node-name"), name) == 0)
+                        return node;
+        }
+        return NULL;
+}
+
+/* The one of that name in a node's image, or NULL. */
+static JsonObject *find_snapshot(JsonObject *node, const char *name) {
+        JsonArray *snapshots = node ? json_array(json_member(node, "image"), "snapshots") : NULL;
+        for (guint i = 0; snapshots && i < json_array_get_length(snapshots); i++) {
+                JsonObject *snapshot = json_object_at(snapshots, i);
+                if (snapshot && g_strcmp0(json_string(snapshot, "name"), name) == 0)
+                        return snapshot;
+        }
+        return NULL;
+}
+
+static void look(Snapshotting *self, MonitorDone looked) {
+        monitor_command(self->guest->monitor, "query-named-block-nodes", json_make("flat", 'b', TRUE, NULL), -1, looked,
+                        self->guest);
+}
+
+/* Before one is made */
+
+static void on_prepared(Snapshotting *self, const GError *error) {
+        Operation *operation = self->operation;
+        g_autoptr(GString) traces = g_string_new(NULL);
+        const Definition *live = self->guest->domain->live;
+        for (guint i = 0; !error && i < live->devices->len; i++) {
+                const DeviceDefinition *device = live->devices->pdata[i];
+                uint64_t number = 0, inode = 0;
+                if (device->device_class != DEVICE_DISK)
+                        continue;
+                g_autofree char *storage = node_name_of_top(device, "storage");
+                if (nodes_find_file(self->guest, storage, &number, &inode))
+                        snapshot_traces_add(traces, device->target, number, inode);
+        }
+        end(self);
+        tree_create_prepared(operation, traces->str, error);
+}
+
+static void on_looked_before(void *data, JsonObject *answer, const GError *failure) {
+        Guest *guest = data;
+        Snapshotting *self = guest->snapshotting;
+        g_autoptr(GError) error = failure ? g_error_copy(failure) : NULL;
+        if (!self)
+                return;
+        for (guint i = 0; !error && i < self->nodes->len; i++)
+                if (find_snapshot(find_node(json_array(answer, "return"), self->nodes->pdata[i]), self->name))
+                        virtbus_error_set(&error, VIRTBUS_ERROR_ALREADY_EXISTS,
+                                          "the image of node '%s' has one of that name already, of which nothing is known here: "
+                                          "use RedefineSnapshot to have it, or another name",
+                                          (const char *) self->nodes->pdata[i]);
+        finish(self, error);
+}
+
+void snapshot_live_prepare(Operation *operation) {
+        const SnapshotDefinition *definition = snapshot_create_definition(operation);
+        g_autoptr(GError) error = NULL;
+        if (!guest_check_monitor(operation->domain, &error)) {
+                tree_create_prepared(operation, NULL, error);
+                return;
+        }
+        Snapshotting *self = begin(operation->domain->run, operation, definition->name, on_prepared);
+        add_nodes(self, operation->domain->live, definition);
+        look(self, on_looked_before);
+}
+
 /* Making */
 
 static void on_status(void *data, JsonObject *answer, const GError *error) {
@@ -106,8 +184,12 @@ static void on_saved(Snapshotting *self, const GError *error) {
                 monitor_command(self->guest->monitor, "query-status", NULL, -1, on_status, self->guest);
                 return;
         }
+        bool is_answer = monitor_is_there(self->guest->monitor); /* else QEMU may have made it, or some of it */
         end(self);
-        tree_create_made(operation, error);
+        if (is_answer)
+                tree_create_made(operation, error);
+        else
+                tree_create_unknown(operation, error);
 }
 
 void snapshot_live_create(Operation *operation) {
@@ -131,29 +213,17 @@ void snapshot_live_create(Operation *operation) {
 /* Whether the images have it, the first one with the memory: where not, nothing is done yet. */
 static bool check_images(const Snapshotting *self, JsonArray *nodes, GError **error) {
         for (guint i = 0; i < self->nodes->len; i++) {
-                bool has_it = false, has_memory = false, has_bitmaps = false;
-                for (guint k = 0; nodes && k < json_array_get_length(nodes); k++) {
-                        JsonObject *node = json_object_at(nodes, k);
-                        bool is_its = node && g_strcmp0(json_string(node, "node-name"), self->nodes->pdata[i]) == 0;
-                        JsonArray *snapshots = is_its ? json_array(json_member(node, "image"), "snapshots") : NULL;
-                        has_bitmaps |= is_its && json_array(node, "dirty-bitmaps");
-                        for (guint n = 0; snapshots && n < json_array_get_length(snapshots); n++) {
-                                JsonObject *snapshot = json_object_at(snapshots, n);
-                                if (g_strcmp0(json_string(snapshot, "name"), self->name) != 0)
-                                        continue;
-                                has_it = true;
-                                has_memory = json_int(snapshot, "vm-state-size", 0) > 0;
-                        }
-                }
-                if (has_bitmaps)
+                JsonObject *node = find_node(nodes, self->nodes->pdata[i]), *snapshot = find_snapshot(node, self->name);
+                bool has_memory = snapshot && json_int(snapshot, "vm-state-size", 0) > 0;
+                if (node && json_array(node, "dirty-bitmaps"))
                         return virtbus_error_set(error, VIRTBUS_ERROR_OPERATION_INVALID,
                                                  "the image of node '%s' has bitmaps of checkpoints, with which QEMU loads none; "
                                                  "delete these first",
                                                  (const char *) self->nodes->pdata[i]);
-                if (!has_it || (i == 0 && !has_memory))
+                if (!snapshot || (i == 0 && !has_memory))
                         return virtbus_error_set(error, VIRTBUS_ERROR_HYPERVISOR_FAILED,
                                                  "the image of node '%s' has no such snapshot%s",
-                                                 (const char *) self->nodes->pdata[i], has_it ? " with memory" : "");
+                                                 (const char *) self->nodes->pdata[i], snapshot ? " with memory" : "");
         }
         return check_nodes(self, error);
 }
@@ -173,11 +243,6 @@ static void on_nodes_known(void *data, JsonObject *answer, const GError *failure
                 finish(self, error);
         else
                 load(self);
-}
-
-static void look(Snapshotting *self) {
-        monitor_command(self->guest->monitor, "query-named-block-nodes", json_make("flat", 'b', TRUE, NULL), -1, on_nodes_known,
-                        self->guest);
 }
 
 static void on_running(void *data, JsonObject *answer, const GError *error) {
@@ -242,7 +307,7 @@ void snapshot_live_load(Operation *operation) {
         add_nodes(self, operation->domain->live, definition);
         if (operation->domain->state == DOMAIN_RUNNING) /* QEMU takes it before what follows */
                 monitor_command(guest->monitor, "stop", NULL, -1, NULL, NULL);
-        look(self);
+        look(self, on_nodes_known);
 }
 
 static void on_started(Snapshotting *self, const GError *error) {
@@ -258,10 +323,10 @@ void snapshot_live_start(Guest *guest, const char *name, void (*then)(Guest *gue
         self->then = then;
         if (snapshot)
                 add_nodes(self, guest->domain->live, snapshot->definition);
-        look(self);
+        look(self, on_nodes_known);
 }
 
-/* Removing: one image after the other; one that has it no more is no fault. */
+/* Removing: one image after the other, of those that have it; then those that are not the guest's any more */
 
 static void remove_next(Snapshotting *self);
 
@@ -271,7 +336,7 @@ static void on_removed(void *data, JsonObject *answer, const GError *error) {
         (void) answer;
         if (!self)
                 return;
-        if (error && !strstr(error->message, "does not exist")) {
+        if (error) {
                 finish(self, error);
                 return;
         }
@@ -290,20 +355,58 @@ static void remove_next(Snapshotting *self) {
 
 static void on_all_removed(Snapshotting *self, const GError *error) {
         Operation *operation = self->operation;
+        const SnapshotDefinition *definition = self->definition;
+        const char *traces = self->traces;
         end(self);
-        tree_delete_removed(operation, error);
+        if (error)
+                tree_delete_removed(operation, error);
+        else
+                snapshot_off_remove(operation, definition, traces);
 }
 
-void snapshot_live_remove(Operation *operation, const SnapshotDefinition *definition) {
-        Guest *guest = operation->domain->run;
+/* Whether the disk's image is the file that was the snapshot's. */
+static bool is_its_file(const Snapshotting *self, const SnapshotImage *image, const DeviceDefinition *disk) {
+        g_autofree char *storage = node_name_of_top(disk, "storage");
+        uint64_t device = 0, inode = 0;
+        return !self->traces || (nodes_find_file(self->guest, storage, &device, &inode) &&
+                                 snapshot_traces_have(self->traces, image->target, device, inode));
+}
+
+static bool choose_nodes(Snapshotting *self, JsonArray *nodes, GError **error) {
+        const Domain *domain = self->guest->domain;
+        g_autoptr(GPtrArray) images = snapshot_images_find(domain, self->definition, error);
+        for (guint i = 0; images && i < images->len; i++) {
+                const SnapshotImage *image = images->pdata[i];
+                const DeviceDefinition *disk = snapshot_images_disk(domain->live, image->path);
+                g_autofree char *name = disk ? node_name_of_top(disk, "format") : NULL;
+                if (name && find_snapshot(find_node(nodes, name), self->name) && is_its_file(self, image, disk))
+                        g_ptr_array_add(self->nodes, g_steal_pointer(&name));
+        }
+        return images != NULL;
+}
+
+static void on_looked_for(void *data, JsonObject *answer, const GError *failure) {
+        Guest *guest = data;
+        Snapshotting *self = guest->snapshotting;
+        g_autoptr(GError) error = failure ? g_error_copy(failure) : NULL;
+        if (!self)
+                return;
+        if (error || !choose_nodes(self, json_array(answer, "return"), &error))
+                finish(self, error);
+        else
+                remove_next(self);
+}
+
+void snapshot_live_remove(Operation *operation, const SnapshotDefinition *definition, const char *traces) {
         g_autoptr(GError) error = NULL;
         if (!guest_check_monitor(operation->domain, &error)) {
                 tree_delete_removed(operation, error);
                 return;
         }
-        Snapshotting *self = begin(guest, operation, definition->name, on_all_removed);
-        add_nodes(self, operation->domain->live, definition);
-        remove_next(self);
+        Snapshotting *self = begin(operation->domain->run, operation, definition->name, on_all_removed);
+        self->definition = definition;
+        self->traces = traces;
+        look(self, on_looked_for);
 }
 
 /* The guest's part */

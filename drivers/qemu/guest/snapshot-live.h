@@ -5,9 +5,12 @@
 
 #include "qemu/guest/guest.h"
 
+void snapshot_live_prepare(Operation *operation);
 void snapshot_live_create(Operation *operation);
 void snapshot_live_load(Operation *operation);
-void snapshot_live_remove(Operation *operation, const SnapshotDefinition *definition);
+
+/* From its disks by QEMU; from what is not its disk any more as of a domain that is off. */
+void snapshot_live_remove(Operation *operation, const SnapshotDefinition *definition, const char *traces);
 
 /* START: loads one into a guest whose processors have not run, then calls THEN; QEMU may end meanwhile. */
 void snapshot_live_start(Guest *guest, const char *name, void (*then)(Guest *guest, const GError *error));

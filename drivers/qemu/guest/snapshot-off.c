@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/executable.h"
@@ -16,9 +17,12 @@
 #include "domain/operations/tree-delete.h"
 #include "domain/owners-rights.h"
 #include "domain/user-work.h"
+#include "log.h"
 #include "qemu/command/command-line.h"
 #include "qemu/command/image-make.h"
+#include "qemu/command/image-snapshots.h"
 #include "qemu/command/image.h"
+#include "qemu/guest/snapshot-images.h"
 #include "qemu/host/host.h"
 #include "qemu/monitor/bare-qemu.h"
 #include "qemu/monitor/monitor-job.h"
@@ -33,32 +37,45 @@
 #define SCRATCH "scratch"
 
 typedef struct OffImage {
-        char *target, *path, *format;
+        SnapshotImage *of; /* in the work's list of all */
         int fd;
 } OffImage;
+
+struct OffWork;
+
+/* What is done of them. */
+typedef struct OffTask {
+        /* In the worker, of each that is open: false where it is not one of those to be changed, or, with an error, nothing is to
+         * be done. NULL: all are. */
+        bool (*choose)(struct OffWork *work, const OffImage *image, bool has_it, GError **error);
+
+        void (*run)(struct OffWork *work); /* tells QEMU; NULL: choosing is all */
+        void (*told)(struct OffWork *work, Operation *operation, const GError *error);
+        bool needs_scratch, passes_over; /* what is not there any more */
+} OffTask;
 
 typedef struct OffWork {
         Connection *connection;
         Operation *operation; /* NULL: the driver is ending */
+        const OffTask *task;
         char *name, *emulator, *domain_name;
+        char *given;     /* traces by which what is ours is known; or NULL */
+        GString *traces; /* of the images */
         uid_t rights;
-        GPtrArray *images; /* OffImage */
-        void (*run)(struct OffWork *work);
-        void (*told)(Operation *operation, const GError *error);
+        GPtrArray *all;    /* SnapshotImage */
+        GPtrArray *images; /* OffImage: those that are open */
         int scratch, output;
         Monitor *monitor;
         Process *process;
         MonitorJob *job;
         GHashTable *scripts;
         bool is_done, in_worker;
+        bool is_begun; /* QEMU was told to change them, and has not said that it did not */
         GError *failure;
 } OffWork;
 
 static void image_free(OffImage *image) {
         autofd_close(&image->fd);
-        g_free(image->target);
-        g_free(image->path);
-        g_free(image->format);
         g_free(image);
 }
 
@@ -71,6 +88,9 @@ static void off_work_free(OffWork *work) {
         autofd_close(&work->scratch);
         g_clear_error(&work->failure);
         g_ptr_array_unref(work->images);
+        g_ptr_array_unref(work->all);
+        g_string_free(work->traces, TRUE);
+        g_free(work->given);
         g_free(work->name);
         g_free(work->emulator);
         g_free(work->domain_name);
@@ -78,16 +98,14 @@ static void off_work_free(OffWork *work) {
 }
 
 static void end(OffWork *work, const GError *error) {
-        Operation *operation = work->operation;
-        void (*told)(Operation *, const GError *) = work->told;
         g_autoptr(GError) failure = NULL;
         if (error)
                 virtbus_error_set(&failure, virtbus_error_code(error), "domain '%s': snapshot '%s': %s", work->domain_name,
                                   work->name, error->message);
         g_ptr_array_remove(host_of(work->connection)->snapshots, work);
+        if (work->operation)
+                work->task->told(work, work->operation, failure);
         off_work_free(work);
-        if (operation)
-                told(operation, failure);
 }
 
 /* What QEMU is told */
@@ -102,16 +120,18 @@ static void quit(OffWork *work, const GError *error) {
 static void add_actions(JsonArray *actions, const OffWork *work) {
         for (guint i = 0; i < work->images->len; i++) {
                 const OffImage *image = work->images->pdata[i];
-                json_array_add_object_element(actions,
-                                              json_make("type", 's', "blockdev-snapshot-internal-sync", "data", 'o',
-                                                        json_make("device", 's', image->target, "name", 's', work->name, NULL),
-                                                        NULL));
+                json_array_add_object_element(actions, json_make("type", 's', "blockdev-snapshot-internal-sync", "data", 'o',
+                                                                 json_make("device", 's', image->of->target, "name", 's',
+                                                                           work->name, NULL),
+                                                                 NULL));
         }
 }
 
-static void on_answered(void *data, JsonObject *answer, const GError *error) {
+static void on_created(void *data, JsonObject *answer, const GError *error) {
+        OffWork *work = data;
         (void) answer;
-        quit(data, error);
+        work->is_begun = !error || !monitor_is_there(work->monitor); /* a transaction that fails has changed nothing */
+        quit(work, error);
 }
 
 static void run_create(OffWork *work) {
@@ -119,13 +139,14 @@ static void run_create(OffWork *work) {
         JsonArray *actions = json_array_new();
         add_actions(actions, work);
         json_object_set_array_member(arguments, "actions", actions);
-        monitor_command(work->monitor, "transaction", arguments, -1, on_answered, work);
+        work->is_begun = true;
+        monitor_command(work->monitor, "transaction", arguments, -1, on_created, work);
 }
 
 static void on_removed(void *data, JsonObject *answer, const GError *error) {
         OffWork *work = data;
         (void) answer;
-        if (error && !strstr(error->message, "does not exist") && !work->failure)
+        if (error && !work->failure)
                 work->failure = g_error_copy(error);
 }
 
@@ -137,7 +158,7 @@ static void on_all_removed(void *data, JsonObject *answer, const GError *error) 
 static void run_remove(OffWork *work) {
         for (guint i = 0; i < work->images->len; i++)
                 monitor_command(work->monitor, "blockdev-snapshot-delete-internal-sync",
-                                json_make("device", 's', ((const OffImage *) work->images->pdata[i])->target, "name", 's',
+                                json_make("device", 's', ((const OffImage *) work->images->pdata[i])->of->target, "name", 's',
                                           work->name, NULL),
                                 -1, on_removed, work);
         monitor_command(work->monitor, "query-status", NULL, -1, on_all_removed, work); /* answered after those */
@@ -148,7 +169,7 @@ static JsonObject *job_arguments(const OffWork *work, bool all) {
         JsonArray *devices = json_array_new();
         json_array_add_string_element(devices, SCRATCH);
         for (guint i = 0; all && i < work->images->len; i++)
-                json_array_add_string_element(devices, ((const OffImage *) work->images->pdata[i])->target);
+                json_array_add_string_element(devices, ((const OffImage *) work->images->pdata[i])->of->target);
         json_object_set_array_member(arguments, "devices", devices);
         return arguments;
 }
@@ -177,7 +198,7 @@ static void on_opened_by_qemu(void *data, const GError *error) {
         if (error)
                 quit(work, error);
         else
-                work->run(work);
+                work->task->run(work);
 }
 
 /* The file under the number of its set, and the image in it: whatever its header says is below it is not opened. */
@@ -199,7 +220,7 @@ static void on_ready(void *data) {
         Script *script = script_new(work->monitor, work->scripts);
         for (guint i = 0; i < work->images->len; i++) {
                 const OffImage *image = work->images->pdata[i];
-                add_image(script, (int) i + 1, image->target, image->format, image->fd);
+                add_image(script, (int) i + 1, image->of->target, image->of->format, image->fd);
         }
         if (work->scratch >= 0)
                 add_image(script, (int) work->images->len + 1, SCRATCH, "qcow2", work->scratch);
@@ -275,19 +296,49 @@ static int make_scratch(GError **error) {
         return image_make(fd, "in memory", "qcow2", SCRATCH_BYTES, NULL, NULL, error) ? steal_fd(&fd) : -1;
 }
 
+/* Whether it is there; where it is not, and that is no fault, *FD is -1. */
+static bool open_one(const OffWork *work, const SnapshotImage *image, int *fd, GError **error) {
+        struct stat info;
+        *fd = -1;
+        if (work->task->passes_over && stat(image->path, &info) < 0 && errno == ENOENT)
+                return true;
+        g_autoptr(GPtrArray) layers = image_open(image->path, image->format, false, NULL, geteuid() == 0, error);
+        if (!layers)
+                return false;
+        const ImageLayer *top = layers->pdata[0];
+        if (strcmp(top->format, "qcow2") != 0)
+                return virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED,
+                                         "image %s is not qcow2, which alone can have snapshots in it", image->path);
+        *fd = fcntl(top->fd, F_DUPFD_CLOEXEC, 3);
+        return *fd >= 0 || virtbus_error_set_errno(error, errno, "image %s cannot be opened", image->path);
+}
+
+static bool choose(OffWork *work, const OffImage *image, bool *is_chosen, GError **error) {
+        g_autoptr(GError) refused = NULL;
+        bool has_it = false;
+        *is_chosen = true;
+        if (!work->task->choose)
+                return true;
+        if (!image_snapshots_have(image->fd, image->of->path, work->name, &has_it, error))
+                return false;
+        *is_chosen = work->task->choose(work, image, has_it, &refused);
+        if (refused)
+                g_propagate_error(error, g_steal_pointer(&refused));
+        return !error || !*error;
+}
+
 static bool open_all(OffWork *work, GError **error) {
-        for (guint i = 0; i < work->images->len; i++) {
-                OffImage *image = work->images->pdata[i];
-                g_autoptr(GPtrArray) layers = image_open(image->path, image->format, false, NULL, geteuid() == 0, error);
-                if (!layers)
+        for (guint i = 0; i < work->all->len; i++) {
+                OffImage image = { work->all->pdata[i], -1 };
+                bool is_chosen = false;
+                bool fine = open_one(work, image.of, &image.fd, error) &&
+                            (image.fd < 0 || choose(work, &image, &is_chosen, error));
+                if (fine && is_chosen)
+                        g_ptr_array_add(work->images, g_memdup2(&image, sizeof image));
+                else
+                        autofd_close(&image.fd);
+                if (!fine)
                         return false;
-                ImageLayer *top = layers->pdata[0];
-                if (strcmp(top->format, "qcow2") != 0)
-                        return virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED,
-                                                 "image %s is not qcow2, which alone can have snapshots in it", image->path);
-                image->fd = fcntl(top->fd, F_DUPFD_CLOEXEC, 3);
-                if (image->fd < 0)
-                        return virtbus_error_set_errno(error, errno, "image %s cannot be opened", image->path);
         }
         return true;
 }
@@ -306,49 +357,45 @@ static void open_images(void *data, GError **error) {
 static void on_opened(void *data, const GError *failure) {
         OffWork *work = data;
         g_autoptr(GError) error = failure ? g_error_copy(failure) : NULL;
+        bool is_all = !work->task->run || work->images->len == 0;
         work->in_worker = false;
-        if (!work->operation) { /* the driver is ending */
+        if (!work->operation) /* the driver is ending */
                 off_work_free(work);
-                return;
-        }
-        if (error || !start(work, &error))
+        else if (error || is_all || !start(work, &error))
                 end(work, error);
 }
 
-static void begin(Operation *operation, const SnapshotDefinition *definition, void (*run)(OffWork *work),
-                  void (*told)(Operation *operation, const GError *error)) {
+static void begin(Operation *operation, const SnapshotDefinition *definition, const OffTask *task, const char *given) {
         const Domain *domain = operation->domain;
-        const Definition *of = domain_definition(domain);
         OffWork *work = g_new0(OffWork, 1);
         g_autoptr(GError) error = NULL;
+        GPtrArray *all = snapshot_images_find(domain, definition, &error);
         *work = (OffWork){
                 .connection = domain->connection,
                 .operation = operation,
+                .task = task,
                 .name = g_strdup(definition->name),
                 .domain_name = g_strdup(domain_name(domain)),
-                .emulator = command_line_emulator(of),
+                .emulator = command_line_emulator(domain_definition(domain)),
+                .given = g_strdup(given),
+                .traces = g_string_new(NULL),
                 .rights = owners_rights_of(domain),
+                .all = all ? all : g_ptr_array_new(),
                 .images = g_ptr_array_new_with_free_func((GDestroyNotify) image_free),
-                .run = run,
-                .told = told,
                 .scratch = -1,
                 .output = -1,
         };
-        for (guint i = 0; i < of->devices->len; i++) {
-                const DeviceDefinition *device = of->devices->pdata[i];
-                const SnapshotDisk *disk = device->device_class == DEVICE_DISK && device->source[0]
-                                                           ? snapshot_definition_find(definition, device->target)
-                                                           : NULL;
-                if (!disk || disk->place != SNAPSHOT_INTERNAL)
-                        continue;
-                OffImage *image = g_new0(OffImage, 1);
-                *image = (OffImage){ g_strdup(device->target), g_strdup(device->source), g_strdup(device->format), -1 };
-                g_ptr_array_add(work->images, image);
+        for (guint i = 0; domain_is_active(domain) && i < work->all->len;) { /* its guest's QEMU has these */
+                const SnapshotImage *image = work->all->pdata[i];
+                if (snapshot_images_disk(domain_definition(domain), image->path))
+                        g_ptr_array_remove_index(work->all, i);
+                else
+                        i++;
         }
-        if (run == run_load)
+        if (!error && task->needs_scratch)
                 work->scratch = make_scratch(&error);
         g_ptr_array_add(host_of(work->connection)->snapshots, work);
-        if (error || work->images->len == 0) {
+        if (error || work->all->len == 0) {
                 end(work, error);
                 return;
         }
@@ -356,16 +403,72 @@ static void begin(Operation *operation, const SnapshotDefinition *definition, vo
         user_work_run(work->connection, domain->owner, open_images, on_opened, work);
 }
 
+/* Each */
+
+static bool choose_to_make(OffWork *work, const OffImage *image, bool has_it, GError **error) {
+        struct stat info;
+        if (has_it)
+                return virtbus_error_set(error, VIRTBUS_ERROR_ALREADY_EXISTS,
+                                         "image %s has a snapshot of that name already, of which nothing is known here: use "
+                                         "RedefineSnapshot to have it, or another name",
+                                         image->of->path);
+        if (fstat(image->fd, &info) < 0)
+                return virtbus_error_set_errno(error, errno, "image %s cannot be looked at", image->of->path);
+        snapshot_traces_add(work->traces, image->of->target, info.st_dev, info.st_ino);
+        return true;
+}
+
+static void tell_prepared(OffWork *work, Operation *operation, const GError *error) {
+        tree_create_prepared(operation, work->traces->str, error);
+}
+
+static void tell_made(OffWork *work, Operation *operation, const GError *error) {
+        if (error && work->is_begun)
+                tree_create_unknown(operation, error);
+        else
+                tree_create_made(operation, error);
+}
+
+static void tell_loaded(OffWork *work, Operation *operation, const GError *error) {
+        (void) work;
+        snapshot_loaded(operation, error);
+}
+
+/* One that has it no more is no fault; another file has nothing of ours. */
+static bool choose_to_remove(OffWork *work, const OffImage *image, bool has_it, GError **error) {
+        struct stat info;
+        if (fstat(image->fd, &info) < 0)
+                return virtbus_error_set_errno(error, errno, "image %s cannot be looked at", image->of->path);
+        return has_it && snapshot_traces_have(work->given, image->of->target, info.st_dev, info.st_ino);
+}
+
+static void tell_removed(OffWork *work, Operation *operation, const GError *error) {
+        (void) work;
+        tree_delete_removed(operation, error);
+}
+
+void snapshot_off_prepare(Operation *operation) {
+        static const OffTask task = { .choose = choose_to_make, .told = tell_prepared };
+        begin(operation, snapshot_create_definition(operation), &task, NULL);
+}
+
 void snapshot_off_create(Operation *operation) {
-        begin(operation, snapshot_create_definition(operation), run_create, tree_create_made);
+        static const OffTask task = { .run = run_create, .told = tell_made };
+        begin(operation, snapshot_create_definition(operation), &task, NULL);
 }
 
 void snapshot_off_load(Operation *operation) {
-        begin(operation, snapshot_revert_definition(operation), run_load, snapshot_loaded);
+        static const OffTask task = { .run = run_load, .told = tell_loaded, .needs_scratch = true };
+        begin(operation, snapshot_revert_definition(operation), &task, NULL);
 }
 
-void snapshot_off_remove(Operation *operation, const SnapshotDefinition *definition) {
-        begin(operation, definition, run_remove, tree_delete_removed);
+void snapshot_off_remove(Operation *operation, const SnapshotDefinition *definition, const char *traces) {
+        static const OffTask known = { .choose = choose_to_remove, .run = run_remove, .told = tell_removed }, half_made = {
+                .choose = choose_to_remove, .run = run_remove, .told = tell_removed, .passes_over = true
+        };
+        if (domain_is_active(operation->domain))
+                tree_delete_leaves_guest(operation);
+        begin(operation, definition, traces ? &half_made : &known, traces);
 }
 
 void snapshot_off_end(GPtrArray *works) {

@@ -10,9 +10,12 @@
 /* How long that QEMU may use a processor, in seconds: reference counts of a large image are many. */
 #define SNAPSHOT_SECONDS 3600
 
+void snapshot_off_prepare(Operation *operation);
 void snapshot_off_create(Operation *operation);
 void snapshot_off_load(Operation *operation);
-void snapshot_off_remove(Operation *operation, const SnapshotDefinition *definition);
+
+/* Of a guest that is up: in those images that are not its disks any more. */
+void snapshot_off_remove(Operation *operation, const SnapshotDefinition *definition, const char *traces);
 
 /* The driver is ending: whatever is at work is killed, and nobody told. */
 void snapshot_off_end(GPtrArray *works);

@@ -21,6 +21,13 @@ static bool check(const Domain *domain, const SnapshotDefinition *definition, co
         return true;
 }
 
+static void prepare(Operation *operation) {
+        if (domain_is_active(operation->domain))
+                snapshot_live_prepare(operation);
+        else
+                snapshot_off_prepare(operation);
+}
+
 static void create(Operation *operation) {
         if (domain_is_active(operation->domain))
                 snapshot_live_create(operation);
@@ -35,15 +42,16 @@ static void load(Operation *operation) {
                 snapshot_off_load(operation);
 }
 
-static void take_out(Operation *operation, const SnapshotDefinition *definition) {
+static void take_out(Operation *operation, const SnapshotDefinition *definition, const char *traces) {
         if (domain_is_active(operation->domain))
-                snapshot_live_remove(operation, definition);
+                snapshot_live_remove(operation, definition, traces);
         else
-                snapshot_off_remove(operation, definition);
+                snapshot_off_remove(operation, definition, traces);
 }
 
 const HypervisorSnapshots snapshot_functions = {
         .check = check,
+        .prepare = prepare,
         .create = create,
         .load = load,
         .remove = take_out,
