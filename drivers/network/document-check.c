@@ -37,6 +37,12 @@ static const struct {
         { "bridge", "delay", "isolated nat route open" },
         { "bridge", "name", "isolated nat route open bridge" },
         { "mtu", NULL, "isolated nat route open" },
+        { "mac", NULL, "isolated nat route open" },
+        { "dns/host", NULL, "isolated nat route open" },
+        { "dns/txt", NULL, "isolated nat route open" },
+        { "dns/srv", NULL, "isolated nat route open" },
+        { "domain", NULL, "isolated nat route open" },
+        { "bandwidth", NULL, "isolated nat route open bridge" },
         { "forward/nat", NULL, "nat" },
         { "forward/pf", NULL, "bridge private vepa passthrough hostdev" },
         { "forward/address", NULL, "passthrough hostdev" },
@@ -45,7 +51,6 @@ static const struct {
         { "forward", "dev", "nat route bridge private vepa passthrough hostdev" },
         { "forward/interface", NULL, "nat route bridge private vepa passthrough hostdev" },
         { "port", NULL, "isolated nat route open bridge" },
-        { "vlan", NULL, "bridge passthrough hostdev" },
 };
 
 static bool check_mode(const xmlNode *root, const char *mode, GError **error) {
@@ -60,6 +65,29 @@ static bool check_mode(const xmlNode *root, const char *mode, GError **error) {
                                         mode, of_modes[i].modes);
         }
         return true;
+}
+
+/* VLANs are those of a switch or of a card: a bridge of Open vSwitch, or interfaces that are handed to guests whole. PART: the network, or
+ * one of its portgroups, whose virtualport may leave its type to the network's. */
+static bool check_vlan_of(const xmlNode *root, const xmlNode *part, const char *mode, GError **error) {
+        const xmlNode *own = xml_child(part, "virtualport"), *vlan = xml_child(part, "vlan");
+        bool has_type = own && xmlHasProp((xmlNode *) own, (const xmlChar *) "type");
+        bool is_switched = xml_attribute_is(has_type ? own : xml_child(root, "virtualport"), "type", "openvswitch");
+        if (!vlan || (strcmp(mode, "bridge") == 0 && is_switched) ||
+            (is_one_of(mode, "passthrough hostdev") && (part == root || !own)))
+                return true;
+        return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, vlan,
+                        "a network of mode '%s'%s has no VLANs: name a bridge of Open vSwitch in a network of mode 'bridge' with "
+                        "<virtualport "
+                        "type='openvswitch'/>, or hand interfaces on by mode 'passthrough' or 'hostdev'",
+                        mode, is_switched ? "" : " without Open vSwitch");
+}
+
+static bool check_vlans(const xmlNode *root, const char *mode, GError **error) {
+        bool fine = check_vlan_of(root, root, mode, error);
+        for (const xmlNode *group = xml_child(root, "portgroup"); fine && group; group = xml_next(group, "portgroup"))
+                fine = check_vlan_of(root, group, mode, error);
+        return fine;
 }
 
 /* Forwarding */
@@ -124,6 +152,10 @@ static bool check_forward(const xmlNode *root, const char *mode, GError **error)
                                 "a network of mode '%s' needs an address: give it an <ip>", mode);
         if (strcmp(mode, "bridge") == 0 && bridge && (device || xml_child(forward, "interface") || xml_child(forward, "pf")))
                 return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, forward, "a bridge's name and an interface exclude each other");
+        if (strcmp(mode, "bridge") == 0 && !bridge && xml_child(root, "bandwidth"))
+                return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, xml_child(root, "bandwidth"),
+                                "it is not of a network of mode 'bridge' without a bridge's name: leave it out, or name one in "
+                                "<bridge>");
         return check_forward_ways(forward, error) && check_twice(forward, "interface", "dev", error) &&
                check_nat(xml_child(forward, "nat"), error);
 }
@@ -389,7 +421,7 @@ static bool check_port_groups(const xmlNode *root, GError **error) {
 bool document_check(const xmlNode *root, GError **error) {
         const char *mode = document_mode(root);
         g_autofree char *mac = xml_attribute_at(root, "mac", "address");
-        if (!check_mode(root, mode, error) || !check_forward(root, mode, error))
+        if (!check_mode(root, mode, error) || !check_vlans(root, mode, error) || !check_forward(root, mode, error))
                 return false;
         if (mac && *mac && !value_unicast_mac.check(&value_unicast_mac, mac))
                 return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, xml_child(root, "mac"), "address is '%s'; it must be %s", mac,

@@ -38,16 +38,13 @@ static void test_what_is_kept_is_read_again_as_the_same(void) {
                         "<ip address='192.168.1.1' netmask='255.255.255.0'><dhcp><range start='192.168.1.2' end='192.168.1.9'>"
                         "<lease expiry='10'/></range></dhcp></ip>"
                         "<ip family='ipv6' address='fd00::1' prefix='64'/><ip address='10.1.2.3'/>"
-                        "<portgroup name='p'><vlan><tag id='1'/><tag id='2'/></vlan></portgroup>"
-                        "<portgroup name='q'><vlan trunk='no'><tag id='1'/></vlan></portgroup></network>";
+                        "</network>";
         static const char *const parts[] = {
                 "<forward dev=\"eth0\" mode=\"nat\">",
                 "<interface dev=\"eth0\"/>",
                 "stp=\"on\" delay=\"0\"",
                 "52:54:00:ab:cd:ef",
                 "<lease expiry=\"10\" unit=\"minutes\"",
-                "<vlan trunk=\"yes\">",
-                "<vlan>",
                 "of <b/> its own",
         };
         g_autoptr(NetworkDefinition) first = parse(xml), again = parse(first->xml);
@@ -71,6 +68,22 @@ static void test_what_is_kept_is_read_again_as_the_same(void) {
         g_assert_cmpuint(again->subnets[1].prefix, ==, 64);
         g_assert_cmpuint(again->subnets[2].prefix, ==, 8);
         g_assert_true(network_definition_lacks_bridge(again));
+}
+
+static void test_vlans_are_of_switches_and_of_cards_that_are_handed_on(void) {
+        static const char *const documents[] = {
+                "<network><name>n</name><forward mode='bridge'/><bridge name='b'/><virtualport type='openvswitch'/>"
+                "<portgroup name='p'><vlan><tag id='1'/><tag id='2'/></vlan></portgroup>"
+                "<portgroup name='q'><vlan trunk='no'><tag id='1'/></vlan><virtualport><parameters "
+                "profileid='x'/></virtualport></portgroup></network>",
+                "<network><name>n</name><forward mode='passthrough' dev='eth0'/><vlan><tag id='1'/><tag id='2'/></vlan>"
+                "<portgroup name='q'><vlan trunk='no'><tag id='1'/></vlan></portgroup></network>",
+        };
+        for (size_t i = 0; i < G_N_ELEMENTS(documents); i++) {
+                g_autoptr(NetworkDefinition) definition = parse(documents[i]);
+                contains(definition->xml, "<vlan trunk=\"yes\">");
+                contains(definition->xml, "<vlan>");
+        }
 }
 
 static void test_a_bridge_that_is_chosen_is_kept(void) {
@@ -152,6 +165,17 @@ static void test_what_does_not_fit_the_mode_is_refused(void) {
                 { "<forward mode='bridge'/><bridge name='br0' stp='on'/>", "'stp' is not of a network of mode 'bridge'" },
                 { "<forward mode='vepa'/><bridge name='br0'/>", "'name' is not of a network of mode 'vepa'" },
                 { "<forward mode='bridge'/><mtu size='1500'/>", "not of a network of mode 'bridge'" },
+                { "<forward mode='vepa' dev='a'/><dns><txt name='a' value='b'/></dns>", "not of a network of mode 'vepa'" },
+                { "<forward mode='private' dev='a'/><domain name='x'/>", "not of a network of mode 'private'" },
+                { "<forward mode='hostdev'/><mac address='52:54:00:00:00:01'/>", "not of a network of mode 'hostdev'" },
+                { "<forward mode='passthrough' dev='a'/><bandwidth><inbound average='1'/></bandwidth>",
+                  "not of a network of mode 'passthrough'" },
+                { "<forward mode='bridge' dev='a'/><bandwidth><inbound average='1'/></bandwidth>", "without a bridge's name" },
+                { "<forward mode='bridge'/><bridge name='b'/><vlan><tag id='1'/></vlan>", "without Open vSwitch has no VLANs" },
+                { "<portgroup name='p'><vlan><tag id='1'/></vlan></portgroup>", "has no VLANs" },
+                { "<forward mode='passthrough' dev='a'/><portgroup name='p'><virtualport type='openvswitch'/><vlan><tag "
+                  "id='1'/></vlan></portgroup>",
+                  "has no VLANs" },
                 { "<forward mode='route'><nat/></forward><ip address='10.0.0.1'/>", "not of a network of mode 'route'" },
                 { "<forward mode='open' dev='eth0'/>", "'dev' is not of a network of mode 'open'" },
                 { "<forward/>", "needs an address" },
@@ -165,8 +189,9 @@ static void test_what_does_not_fit_the_mode_is_refused(void) {
                 { "<forward><nat><port start='9' end='8'/></nat></forward><ip address='10.0.0.1'/>", "end is before its start" },
                 { "<forward><nat><address start='1.2.3.5' end='1.2.3.4'/></nat></forward><ip address='10.0.0.1'/>",
                   "end is before" },
-                { "<vlan><tag id='1'/></vlan>", "not of a network of mode 'isolated'" },
-                { "<forward mode='bridge'/><vlan trunk='no'><tag id='1'/><tag id='2'/></vlan>", "trunk must be 'yes'" },
+                { "<vlan><tag id='1'/></vlan>", "mode 'isolated' without Open vSwitch has no VLANs" },
+                { "<forward mode='passthrough' dev='a'/><vlan trunk='no'><tag id='1'/><tag id='2'/></vlan>",
+                  "trunk must be 'yes'" },
                 { "<forward mode='bridge'/><virtualport type='midonet'><parameters profileid='x'/></virtualport>",
                   "has only: interfaceid" },
                 { "<portgroup name='a'/><portgroup name='a'/>", "given twice" },
@@ -297,6 +322,7 @@ int main(int argc, char *argv[]) {
         g_test_init(&argc, &argv, NULL);
 #define ADD(name) g_test_add_func("/network-definition/" #name, test_##name)
         ADD(what_is_kept_is_read_again_as_the_same);
+        ADD(vlans_are_of_switches_and_of_cards_that_are_handed_on);
         ADD(a_bridge_that_is_chosen_is_kept);
         ADD(what_is_not_known_is_refused_by_name);
         ADD(values_are_what_they_must_be_to_the_letter);
