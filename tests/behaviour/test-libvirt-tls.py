@@ -155,6 +155,14 @@ def strangers_are_sent_away():
                     pass
             except ConnectionError:
                 pass
+    # Warnings, which end no handshake, without an end.
+    with socket.create_connection(("127.0.0.1", state["port"]), timeout=SHORT) as stream:
+        try:
+            for _ in range(100000):
+                stream.sendall(b"\x15\3\3\0\2\1\x5a" * 100)
+            raise AssertionError("it goes on with a client that only warns")
+        except ConnectionError:
+            pass
     contains(virsh("root", "list", "--all"), "roots")
 
 

@@ -37,10 +37,21 @@ static void test_a_line_that_is_wrong_lets_nobody_in(void) {
         g_assert_nonnull(strstr(error->message, "/users, line 2"));
 }
 
+/* What is left of a last character is not looked for after the end. */
+static void test_a_name_that_is_no_text_lets_nobody_in(void) {
+        static const char *const names[] = { "CN=a\xf8", "CN=a\xe2\x82", "CN=\xc3(", "\xff" };
+        for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+                g_autoptr(GError) error = NULL;
+                g_assert_null(tls_users_find("alice CN=a?*\nbob *\ncarol *?example\n", "/users", names[i], &error));
+                g_assert_error(error, G_FILE_ERROR, G_FILE_ERROR_ACCES);
+        }
+}
+
 int main(int argc, char *argv[]) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/tls-users/the-first-line-that-fits-counts", test_the_first_line_that_fits_counts);
         g_test_add_func("/tls-users/a-stranger-is-named-with-the-remedy", test_a_stranger_is_named_with_the_remedy);
         g_test_add_func("/tls-users/a-line-that-is-wrong-lets-nobody-in", test_a_line_that_is_wrong_lets_nobody_in);
+        g_test_add_func("/tls-users/a-name-that-is-no-text-lets-nobody-in", test_a_name_that_is_no_text_lets_nobody_in);
         return g_test_run();
 }

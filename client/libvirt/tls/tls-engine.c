@@ -99,9 +99,9 @@ static bool wait_for(const Engine *engine, short events) {
 
 static bool shake_hands(const Engine *engine) {
         int r;
-        while ((r = gnutls_handshake(engine->session)) < 0 && !gnutls_error_is_fatal(r))
-                if ((r == GNUTLS_E_AGAIN || r == GNUTLS_E_INTERRUPTED) &&
-                    !wait_for(engine, gnutls_record_get_direction(engine->session) ? POLLOUT : POLLIN))
+        /* What is not fatal, such as warnings, could come without an end. */
+        while ((r = gnutls_handshake(engine->session)) == GNUTLS_E_AGAIN || r == GNUTLS_E_INTERRUPTED)
+                if (!wait_for(engine, gnutls_record_get_direction(engine->session) ? POLLOUT : POLLIN))
                         return false;
         if (r < 0)
                 log_warning("a client is sent away, as it speaks no TLS with this machine: %s", gnutls_strerror(r));

@@ -19,6 +19,11 @@ static bool take_apart(char *line, const char **user, const char **name) {
 char *tls_users_find(const char *text, const char *path, const char *name, GError **error) {
         g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
         const char *found = NULL;
+        if (!g_utf8_validate(name, -1, NULL)) { /* patterns are matched by whole characters */
+                g_autofree char *shown = g_strescape(name, NULL);
+                g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_ACCES, "no user is named for '%s', which is not UTF-8", shown);
+                return NULL;
+        }
         for (size_t i = 0; lines[i]; i++) {
                 char *line = g_strstrip(lines[i]);
                 const char *user, *pattern;
