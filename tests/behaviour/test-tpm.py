@@ -216,6 +216,15 @@ def what_somebody_has_put_there_is_not_followed():
     equal(os.stat(outside).st_uid, 0)
     equal([name for name in ("link", "second", "pipe") if os.path.lexists(f"{FOLDER}/{name}")], [])
     off(domain)
+    for place in range(20):  # no folder of which has many names
+        os.mkdir(f"{FOLDER}/{place}")
+        for name in range(20):
+            open(f"{FOLDER}/{place}/{name}", "w", encoding="utf-8").close()
+    contains(expect("HypervisorFailed", qemu.do, domain, "Start", paused=True), FOLDER, "cannot be given")
+    for place in range(20):
+        shutil.rmtree(f"{FOLDER}/{place}")
+    qemu.do(domain, "Start", paused=True)
+    off(domain)
     undefine(domain)
 
 

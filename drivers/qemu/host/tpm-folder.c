@@ -14,7 +14,8 @@
 
 #define FOLDER "tpm"
 
-/* How deep it is: the authority that signs a TPM's certificates has a folder of its own. And how many names it may hold. */
+/* How deep it is: the authority that signs a TPM's certificates has a folder of its own. And how many names it may hold, with
+ * those of its folders: others wait until they are given. */
 #define DEPTH_MAX 3
 #define NAMES_MAX 256
 
@@ -54,21 +55,20 @@ bool tpm_folder_is_there(const Connection *connection, const char *uuid) {
 
 /* Gives one name in a folder away, if it is what an emulator makes: a file that has no other name, or a folder. Else whoever
  * had taken the emulator over has put it there, and it is removed. */
-static bool give(int parent, const char *name, uid_t uid, gid_t gid, unsigned depth);
+static bool give(int parent, const char *name, uid_t uid, gid_t gid, unsigned depth, unsigned *n);
 
-static bool give_names(int folder, uid_t uid, gid_t gid, unsigned depth) {
+static bool give_names(int folder, uid_t uid, gid_t gid, unsigned depth, unsigned *n) {
         g_autofd int copy = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         DIR *listing = copy >= 0 ? fdopendir(copy) : NULL;
         bool fine = listing != NULL;
-        unsigned n = 0;
         if (listing)
                 steal_fd(&copy);
         errno = 0;
         for (const struct dirent *entry; fine && (entry = readdir(listing));)
                 if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-                        fine = n++ < NAMES_MAX && give(folder, entry->d_name, uid, gid, depth);
+                        fine = (*n)++ < NAMES_MAX && give(folder, entry->d_name, uid, gid, depth, n);
         int failure = errno;
-        if (n > NAMES_MAX)
+        if (*n > NAMES_MAX)
                 failure = E2BIG;
         if (listing)
                 closedir(listing);
@@ -76,7 +76,7 @@ static bool give_names(int folder, uid_t uid, gid_t gid, unsigned depth) {
         return fine;
 }
 
-static bool give(int parent, const char *name, uid_t uid, gid_t gid, unsigned depth) {
+static bool give(int parent, const char *name, uid_t uid, gid_t gid, unsigned depth, unsigned *n) {
         struct stat info;
         g_autofd int fd = openat(parent, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
         if (fd >= 0 && fstat(fd, &info) < 0)
@@ -88,7 +88,13 @@ static bool give(int parent, const char *name, uid_t uid, gid_t gid, unsigned de
                 errno = ELOOP;
                 return false;
         }
-        return fchown(fd, uid, gid) == 0 && (!is_folder || give_names(fd, uid, gid, depth + 1));
+        return fchown(fd, uid, gid) == 0 && (!is_folder || give_names(fd, uid, gid, depth + 1, n));
+}
+
+/* All of it, but for the folder itself. */
+static bool give_all(int folder, uid_t uid, gid_t gid) {
+        unsigned n = 0;
+        return give_names(folder, uid, gid, 0, &n);
 }
 
 static bool has_state(int folder) {
@@ -129,7 +135,7 @@ bool tpm_folder_take(const char *path, uid_t uid, gid_t gid, bool *is_new, GErro
         *is_new = folder >= 0 && !has_state(folder);
         if (folder >= 0 && *is_new && !write_setup(path, error))
                 return false;
-        if (folder < 0 || !give_names(folder, uid, gid, 0) || fchown(folder, uid, gid) < 0)
+        if (folder < 0 || !give_all(folder, uid, gid) || fchown(folder, uid, gid) < 0)
                 return virtbus_error_set_errno(error, errno, "the state of the TPM in %s cannot be given to its emulator", path);
         return true;
 }
@@ -141,7 +147,7 @@ void tpm_folder_finish(const char *path) {
 
 void tpm_folder_give_back(const char *path) {
         g_autofd int folder = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (folder >= 0 && (fchown(folder, geteuid(), getegid()) < 0 || !give_names(folder, geteuid(), getegid(), 0)))
+        if (folder >= 0 && (fchown(folder, geteuid(), getegid()) < 0 || !give_all(folder, geteuid(), getegid())))
                 log_warning("the state of the TPM in %s cannot be taken back from its emulator: %s", path, g_strerror(errno));
 }
 
