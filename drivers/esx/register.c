@@ -135,7 +135,8 @@ static char *url_of(const Register *registering) {
 static void on_written(void *data, const HttpAnswer *answer, const GError *error) {
         Register *registering = data;
         registering->request = NULL;
-        registering->is_written = true;
+        /* One that was refused is not there; or somebody else has made one meanwhile. */
+        registering->is_written = error || answer->status / 100 == 2 || answer->status / 100 == 5;
         if (error)
                 end(registering, error);
         else if (answer->status / 100 != 2)
@@ -254,6 +255,15 @@ static void ask_next(Register *registering) {
         }
 }
 
+/* A path within a datastore: not one that leads out of it, or that a server could take for another one. */
+static bool is_within(const char *path) {
+        g_auto(GStrv) parts = g_strsplit(path, "/", -1);
+        for (size_t i = 0; parts[i]; i++)
+                if (!*parts[i] || strcmp(parts[i], ".") == 0 || strcmp(parts[i], "..") == 0)
+                        return false;
+        return true;
+}
+
 /* Where the file is to be: beside the first disk that is in a datastore, "[STORE] FOLDER/DISK.vmdk". */
 static bool find_place(Register *registering, const xmlNode *root, GError **error) {
         for (const xmlNode *disk = xml_child(xml_child(root, "devices"), "disk"); disk; disk = xml_next(disk, "disk")) {
@@ -261,6 +271,11 @@ static bool find_place(Register *registering, const xmlNode *root, GError **erro
                 const char *end = *file == '[' ? strchr(file, ']') : NULL, *rest = end ? end + 1 + strspn(end + 1, " ") : NULL;
                 if (!end || end == file + 1 || !*rest || xml_attribute_is(disk, "device", "cdrom"))
                         continue;
+                if (!is_within(rest))
+                        return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                                 "domain '%s': '%.255s' is no path within its datastore, as [STORE] FOLDER/DISK.vmdk "
+                                                 "is: write it without '.', '..' and empty parts",
+                                                 registering->name, file);
                 const char *slash = strrchr(rest, '/');
                 registering->store = g_strndup(file + 1, (gsize) (end - file - 1));
                 registering->path = g_strdup_printf("%.*s%s.vmx", slash ? (int) (slash - rest + 1) : 0, rest, registering->name);

@@ -354,6 +354,9 @@ def what_cannot_be_registered_leaves_no_file():
         bus.wait(lambda: "DeleteDatastoreFile_Task" in host().counts(), "its file to be removed")
         made = define(connection, document("half", "564d9bef-acd9-b4e0-c8f0-aea8b9103516"))
         do(made, "Undefine")
+        for path in ("../half/half.vmdk", "half/../../host/half.vmdk", "./half.vmdk", "half//half.vmdk", "/half.vmdk"):
+            disk = f"<disk type='file' device='disk'><source file='[LocalDS_0] {path}'/><target dev='sda' bus='scsi'/></disk>"
+            contains(expect("InvalidArgument", define, connection, document("half", "564d9bef-acd9-b4e0-c8f0-aea8b9103516", devices=disk)), "half", path, "datastore")
 
 
 def what_the_server_refuses_is_said_in_its_words():
