@@ -8,6 +8,7 @@
 #include "base/sealed-memory.h"
 #include "bus.h"
 #include "lxc/capability.h"
+#include "lxc/card-document.h"
 #include "lxc/guest/guest-plan.h"
 #include "lxc/lxc-document.h"
 
@@ -162,8 +163,10 @@ bool container_plan_check(const xmlNode *root, GError **error) {
                 return not_yet(error, partition, "a partition of its own");
         if (cpus && strspn(cpus, "0123456789,-") != strlen(cpus))
                 return not_yet(error, vcpu, "a cpuset that leaves processors out by '^'");
-        if (!xml_find(root, "features/privnet"))
-                return not_yet(error, root, "the host's network: say <privnet/> in its <features>");
+        if (!xml_find(root, "features/privnet") && !xml_find(root, "devices/interface"))
+                return not_yet(error, root, "the host's network: say <privnet/> in its <features>, or give it an <interface>");
+        if (!card_document_check_start(xml_child(root, "devices"), error))
+                return false;
         for (const xmlNode *element = xml_child(xml_child(root, "devices"), "console"); element;
              element = xml_next(element, "console"))
                 if (++n_consoles > GUEST_CONSOLES_MAX)
@@ -240,6 +243,10 @@ static void put_filesystems(GString *plan, const xmlNode *root, const GPtrArray 
         }
 }
 
+static void put_line(void *plan, const char *line) {
+        put(plan, "%s", line);
+}
+
 int container_plan_make(const xmlNode *root, const GPtrArray *files, const GArray *members, int listener, const char *stage,
                         GError **error) {
         g_autoptr(GString) plan = g_string_new(NULL);
@@ -254,6 +261,7 @@ int container_plan_make(const xmlNode *root, const GPtrArray *files, const GArra
         put_ranges(plan, root, "uid", "users");
         put_ranges(plan, root, "gid", "groups");
         put_filesystems(plan, root, files);
+        card_document_put(xml_child(root, "devices"), put_line, plan);
         for (guint i = 0; i < members->len; i++)
                 put(plan, "member %d", g_array_index(members, int, i));
         for (const xmlNode *element = xml_child(xml_child(root, "devices"), "console"); element;

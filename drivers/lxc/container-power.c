@@ -12,6 +12,7 @@
 #include "domain/operations/device-change.h"
 #include "domain/operations/power.h"
 #include "domain/statistics.h"
+#include "link/counters.h"
 #include "lxc/container-group.h"
 #include "lxc/container-work.h"
 #include "lxc/container.h"
@@ -122,6 +123,7 @@ static void collect(Domain *domain) {
                 statistics_begin(domain, "memory");
                 statistics_set(domain, "rss", usage.memory);
         }
+        counters_collect(domain);
         statistics_collected(domain);
 }
 

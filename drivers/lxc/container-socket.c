@@ -61,3 +61,7 @@ int container_socket_receive(int socket, char *text, int *fd) {
 bool container_socket_send(int socket, const char *text, int fd) {
         return local_socket_send(socket, text, strlen(text), &fd, 1, MSG_DONTWAIT) >= 0;
 }
+
+bool container_socket_say(int socket, const char *text) {
+        return local_socket_send(socket, text, strlen(text), NULL, 0, MSG_DONTWAIT) >= 0;
+}

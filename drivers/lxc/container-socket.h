@@ -21,3 +21,6 @@ int container_socket_receive(int socket, char *text, int *fd);
 
 /* Sends one with a descriptor; false with errno. */
 bool container_socket_send(int socket, const char *text, int fd);
+
+/* The same without one. */
+bool container_socket_say(int socket, const char *text);

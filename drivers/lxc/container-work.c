@@ -7,6 +7,7 @@
 #include "base/named-file.h"
 #include "base/walk.h"
 #include "bus.h"
+#include "lxc/container-cards.h"
 #include "lxc/container-group.h"
 #include "lxc/container-plan.h"
 
@@ -14,7 +15,7 @@
 typedef struct Work {
         Container *container; /* or NULL */
         Operation *operation; /* or NULL */
-        char *uuid;
+        char *uuid, *cards;   /* CARDS: or NULL */
         xmlDoc *document;
         GPtrArray *files;     /* ContainerFile */
         GArray *members;      /* descriptors */
@@ -37,6 +38,7 @@ static void work_free(Work *work) {
         g_clear_pointer(&work->files, g_ptr_array_unref);
         g_clear_pointer(&work->document, xmlFreeDoc);
         g_free(work->uuid);
+        g_free(work->cards);
         g_free(work->claim);
         g_free(work->former);
         g_free(work);
@@ -106,8 +108,11 @@ void container_work_prepare(Container *container,
 /* After it has ended */
 
 static void remove_group(void *data, GError **error) {
+        const Work *work = data;
         (void) error;
-        container_group_remove(((const Work *) data)->uuid);
+        if (work->cards)
+                container_cards_remove(work->cards);
+        container_group_remove(work->uuid);
 }
 
 static void on_removed(void *data, const GError *error) {
@@ -121,6 +126,7 @@ static void on_removed(void *data, const GError *error) {
 void container_work_remove(Container *container, void (*done)(void *container)) {
         Work *work = work_new(container->domain);
         work->container = container;
+        work->cards = g_strdup(container->cards);
         work->removed = done;
         container->n_working++;
         worker_undo(container->domain->connection->worker, remove_group, on_removed, work);

@@ -17,7 +17,9 @@
 #include "domain/domain-status.h"
 #include "domain/operations/reattach.h"
 #include "domain/operations/start.h"
+#include "domain/run-only.h"
 #include "log.h"
+#include "lxc/container-cards.h"
 #include "lxc/container-claim.h"
 #include "lxc/container-plan.h"
 #include "lxc/container-socket.h"
@@ -50,6 +52,7 @@ static void forget_run(Container *container) {
         g_clear_pointer(&container->document, xmlFreeDoc);
         g_clear_pointer(&container->files, g_ptr_array_unref);
         g_clear_pointer(&container->ended, g_free);
+        g_clear_pointer(&container->cards, g_free);
         int *fds[] = { &container->listener, &container->connection, &container->init };
         for (size_t i = 0; i < G_N_ELEMENTS(fds); i++) {
                 autofd_close(fds[i]);
@@ -215,6 +218,13 @@ static void fail_run(Container *container, GError *error) {
                 container->failure = error;
 }
 
+void container_fail(Container *container, GError *error) {
+        fail_run(container, domain_name_error(container->domain, error));
+        g_error_free(error);
+        if (container->process)
+                process_end(container->process);
+}
+
 void container_destroy(Domain *domain) {
         Container *container = domain->run;
         container->is_ending = true;
@@ -248,6 +258,10 @@ static void take_message(Container *container, const char *text, int fd) {
                 container->pid = pid;
                 container->start_time = start_time;
                 on_ready(container, steal_fd(&pidfd));
+        } else if (g_str_has_prefix(text, "cards ") && container->document) {
+                GError *error = NULL;
+                if (!container_cards_made(container, text + strlen("cards "), &error))
+                        container_fail(container, error);
         } else if (g_str_has_prefix(text, "failed ")) {
                 GError *error = NULL;
                 domain_fail(container->domain, &error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "%s", text + strlen("failed "));
@@ -412,6 +426,8 @@ static void begin(Container *container) {
         g_autoptr(GError) error = NULL;
         g_clear_error(&container->failure);
         container->document = definition_document(domain->live, &error);
+        if (container->document) /* where it starts again */
+                run_only_drop(container->document);
         if (container->document && check_start(container, &error) && container_claim_begin(domain, &error)) {
                 container->files = container_plan_files(xmlDocGetRootElement(container->document));
                 container_work_prepare(container, on_prepared);
@@ -447,6 +463,8 @@ void container_save(const Domain *domain, xmlNode *saved) {
                 g_autofree char *text = g_strdup_printf("%" PRIu64, numbers[i].number);
                 xml_set_attribute(saved, numbers[i].name, text);
         }
+        if (container->cards)
+                xml_set_attribute(saved, "cards", container->cards);
 }
 
 /* Its first process, where its watcher was killed: a pidfd, or -1. */
@@ -463,6 +481,7 @@ void container_reattach(Operation *operation, xmlNode *saved) {
         Domain *domain = operation->domain;
         Container *container = container_new(domain, operation);
         uint64_t pid = 0, start_time = 0;
+        container->cards = xml_attribute(saved, "cards");
         GError *error = NULL;
         if (xml_number_attribute(saved, "pid", 1, G_MAXINT32, &pid, NULL) &&
             xml_number_attribute(saved, "start-time", 1, UINT64_MAX, &start_time, NULL) && pid > 0)

@@ -31,6 +31,7 @@ typedef struct Container {
         pid_t pid;
         uint64_t start_time; /* of that */
         sd_event_source *init_gone;
+        char *cards; /* its watcher's words of the ends of its network cards on the host, or NULL */
         char *ended; /* how it has ended, as guest.c says it; or NULL */
         GError *failure;
         GQueue consoles; /* Console: that are being opened */
@@ -49,6 +50,9 @@ void container_save(const Domain *domain, xmlNode *saved);
 
 /* Whether its first process runs; else it is starting again, and nothing can be done to it. */
 bool container_check_runs(const Domain *domain, GError **error);
+
+/* It cannot start; ERROR is taken. */
+void container_fail(Container *container, GError *error);
 
 /* What a pidfd of it names, or has named. */
 bool container_has_ended(int pidfd);

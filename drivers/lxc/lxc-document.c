@@ -5,6 +5,7 @@
 
 #include "domain/known-elements.h"
 #include "lxc/capability.h"
+#include "lxc/card-document.h"
 
 #define FILESYSTEM "devices/filesystem"
 #define INTERFACE "devices/interface"
@@ -89,7 +90,7 @@ static const KnownElement elements[] = {
         { "devices/disk/target", "dev bus" },
         { "devices/disk/readonly", "" },
         { "devices/disk/alias", "name" },
-        { INTERFACE, "type=network,bridge,ethernet,direct", .many = true, .later = "a network card" },
+        { INTERFACE, "type=network,bridge,ethernet,direct", .many = true },
         { INTERFACE "/mac", "address" },
         { INTERFACE "/source", "network bridge portgroup dev mode=vepa,bridge,private,passthrough" },
         { INTERFACE "/target", "dev" },
@@ -307,29 +308,6 @@ static bool check_filesystems(const xmlNode *devices, GError **error) {
         return true;
 }
 
-#define INTERFACE_NAME_MAX 15 /* the kernel's */
-
-static bool check_interface_name(const xmlNode *element, const char *child, const char *attribute, GError **error) {
-        g_autofree char *name = xml_attribute_at(element, child, attribute);
-        return !*name || is_name(name, INTERFACE_NAME_MAX) ||
-               xml_fail(error, VIRTBUS_ERROR_INVALID_XML, xml_child(element, child),
-                        "'%.64s' cannot be an interface's name: that has up to %d letters and digits", name, INTERFACE_NAME_MAX);
-}
-
-static bool check_interface(const xmlNode *element, GError **error) {
-        static const struct {
-                const char *type, *attribute;
-        } needs[] = { { "network", "network" }, { "bridge", "bridge" }, { "direct", "dev" } };
-        for (size_t i = 0; i < G_N_ELEMENTS(needs); i++) {
-                g_autofree char *what = g_strdup_printf("<source %s='...'/>", needs[i].attribute);
-                if (xml_attribute_is(element, "type", needs[i].type) &&
-                    !require(element, xml_child(element, "source"), needs[i].attribute, what, error))
-                        return false;
-        }
-        return check_interface_name(element, "target", "dev", error) && check_interface_name(element, "guest", "dev", error) &&
-               check_interface_name(element, "source", "bridge", error) && check_interface_name(element, "source", "dev", error);
-}
-
 static bool check_hostdev(const xmlNode *element, GError **error) {
         static const struct {
                 const char *type, *child;
@@ -361,11 +339,10 @@ static bool check_emulator(const xmlNode *devices, GError **error) {
 
 static bool check_devices(const xmlNode *root, GError **error) {
         const xmlNode *devices = xml_child(root, "devices");
-        if (!check_emulator(devices, error) || !check_filesystems(devices, error))
+        if (!check_emulator(devices, error) || !check_filesystems(devices, error) || !card_document_check(devices, error))
                 return false;
         for (const xmlNode *element = xml_child(devices, NULL); element; element = xml_next(element, NULL))
-                if ((xml_is(element, "interface") && !check_interface(element, error)) ||
-                    (xml_is(element, "hostdev") && !check_hostdev(element, error)))
+                if (xml_is(element, "hostdev") && !check_hostdev(element, error))
                         return false;
         return true;
 }

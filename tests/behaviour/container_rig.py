@@ -15,7 +15,7 @@ from rig import DEADLINE, NAME, ROOT, Bus, BusError, variants
 PATH = "/org/virtbus1/lxc"
 CONNECTION = f"{NAME}.Connection"
 BUSYBOX = "/bin/busybox"
-PROGRAMS = "sh ls cat mount umount id sleep hostname ps ip mknod touch reboot poweroff grep dmesg env tty readlink unshare dd kill true ln stat wc".split()
+PROGRAMS = "sh ls ping udhcpc cat mount umount id sleep hostname ps ip mknod touch reboot poweroff grep dmesg env tty readlink unshare dd kill true ln stat wc".split()
 OUTSIDE = 100000  # the number outside of a container's root that has users of its own
 IDMAP = "".join(f"<{kind} start='0' target='{OUTSIDE}' count='65536'/>" for kind in ("uid", "gid"))
 IDMAP = f"<idmap>{IDMAP}</idmap>"

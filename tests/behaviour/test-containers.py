@@ -279,7 +279,6 @@ def what_is_wrong_is_named():
             (document("a", more=IDMAP.replace(f"<gid start='0' target='{OUTSIDE}'", "<gid start='0' target='0'")), "Unsupported", "<gid>", "the host's root"),
             (document("a").replace("<privnet/>", ""), "Unsupported", "<privnet/>"),
             (document("a").replace("<target dir='/'/>", "<target dir='/x'/>"), "Unsupported", "<target dir='/'/>"),
-            (document("a", devices="<interface type='bridge'><source bridge='br0'/></interface>"), "Unsupported", "cannot yet", "network card"),
             (document("a", devices="<disk type='block'><source dev='/dev/sda'/><target dev='sda'/></disk>"), "Unsupported", "cannot yet"),
             (document("a", devices="<filesystem type='file'><source file='/x'/><target dir='/x'/></filesystem>"), "Unsupported", "file"),
             (document("a", devices="<filesystem type='ram'><source usage='1'/><target dir='/proc/x'/></filesystem>"), "Unsupported", "/proc"),

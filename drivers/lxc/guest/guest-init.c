@@ -22,6 +22,7 @@
 
 #include "lxc/guest/guest-calls.h"
 #include "lxc/guest/guest-failure.h"
+#include "lxc/guest/guest-links.h"
 #include "lxc/guest/guest-mounts.h"
 #include "lxc/guest/guest-path.h"
 
@@ -161,6 +162,8 @@ static bool set_up(const GuestPlan *plan) {
             (syscall(SYS_setresgid, 0, 0, 0) < 0 || syscall(SYS_setgroups, 0, NULL) < 0 || syscall(SYS_setresuid, 0, 0, 0) < 0))
                 return guest_failure_set("its root cannot be mapped");
         raise_loopback();
+        if (!guest_links_enter(plan))
+                return false;
         snprintf(name, sizeof name, "%s", plan->name);
         if (!guest_mounts_enter())
                 return false;
@@ -252,7 +255,22 @@ static void read_failure(int fd) {
                 guest_failure_set("%s", text);
 }
 
-bool guest_init_start(const GuestPlan *plan, GuestInit *init) {
+static void close_pipes(GuestInit *init) {
+        if (init->go >= 0)
+                close(init->go);
+        if (init->failures >= 0)
+                close(init->failures);
+        init->go = init->failures = -1;
+}
+
+void guest_init_end(GuestInit *init) {
+        close_pipes(init);
+        syscall(SYS_pidfd_send_signal, init->pidfd, SIGKILL, NULL, 0);
+        while (waitpid(init->pid, NULL, 0) < 0 && errno == EINTR)
+                ;
+}
+
+bool guest_init_make(const GuestPlan *plan, GuestInit *init) {
         int go[2] = { -1, -1 }, failures[2] = { -1, -1 };
         struct clone_args arguments = {
                 .flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET | CLONE_PIDFD |
@@ -272,16 +290,22 @@ bool guest_init_start(const GuestPlan *plan, GuestInit *init) {
                 return guest_failure_set("its namespaces cannot be made");
         close(go[0]);
         close(failures[1]);
-        if (place(plan, init->pid) && write(go[1], "", 1) == 1)
-                read_failure(failures[0]);
+        init->go = go[1];
+        init->failures = failures[0];
+        if (place(plan, init->pid))
+                return true;
+        guest_init_end(init);
+        return false;
+}
+
+bool guest_init_run(GuestInit *init) {
+        if (write(init->go, "", 1) == 1)
+                read_failure(init->failures);
         else
                 guest_failure_set("it cannot be started");
-        close(go[1]);
-        close(failures[0]);
-        if (!guest_failure[0])
-                return true;
-        syscall(SYS_pidfd_send_signal, init->pidfd, SIGKILL, NULL, 0);
-        while (waitpid(init->pid, NULL, 0) < 0 && errno == EINTR)
-                ;
-        return false;
+        if (guest_failure[0])
+                guest_init_end(init);
+        else
+                close_pipes(init);
+        return !guest_failure[0];
 }

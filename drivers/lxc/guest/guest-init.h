@@ -10,8 +10,15 @@
 typedef struct GuestInit {
         pid_t pid;
         int pidfd;
+        int go, failures; /* what it waits for, and what it says; -1: it runs */
 } GuestInit;
 
-/* Makes it, and waits until it runs its program, whose input and output is the first terminal, if there is one; false with a
- * failure, and there is none. */
-bool guest_init_start(const GuestPlan *plan, GuestInit *init);
+/* Makes it, in its control groups and with its users: it waits. False with a failure, and there is none. */
+bool guest_init_make(const GuestPlan *plan, GuestInit *init);
+
+/* Lets it go on, and waits until it runs its program, whose input and output is the first terminal, if there is one; false with
+ * a failure, and there is none. */
+bool guest_init_run(GuestInit *init);
+
+/* Ends one that waits. */
+void guest_init_end(GuestInit *init);

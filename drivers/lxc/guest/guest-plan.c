@@ -30,6 +30,52 @@ static bool read_mount(const char *value, GuestPlan *plan) {
         return true;
 }
 
+/* The next word of a line, which is cut; NULL: there is none. */
+static char *next_word(char **rest) {
+        char *word = strsep(rest, " ");
+        return word && *word ? word : NULL;
+}
+
+static const char *unless_none(const char *word) {
+        return strcmp(word, GUEST_NONE) == 0 ? NULL : word;
+}
+
+/* "MODE MTU up|down|port MAC HOST INSIDE LOWER" */
+static bool read_card(char *value, GuestPlan *plan) {
+        GuestCard *card = plan->cards + plan->n_cards;
+        const char *words[7];
+        unsigned char *mac = card->mac;
+        for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+                if (!(words[i] = next_word(&value)))
+                        return false;
+        card->mode = (unsigned) strtoul(words[0], NULL, 10);
+        card->mtu = (unsigned) strtoul(words[1], NULL, 10);
+        card->is_down = strcmp(words[2], "down") == 0;
+        card->is_port = strcmp(words[2], "port") == 0;
+        if (sscanf(words[3], "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx", mac, mac + 1, mac + 2, mac + 3, mac + 4, mac + 5) != 6 ||
+            strlen(words[4]) >= sizeof card->host)
+                return false;
+        strcpy(card->host, unless_none(words[4]) ? words[4] : "");
+        card->inside = words[5];
+        card->lower = unless_none(words[6]) ? words[6] : "";
+        return !value && ++plan->n_cards <= GUEST_CARDS_MAX;
+}
+
+/* "CARD ADDRESS PREFIX GATEWAY METRIC" */
+static bool read_address(char *value, bool is_route, GuestPlan *plan) {
+        const char *words[5];
+        for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+                if (!(words[i] = next_word(&value)))
+                        return false;
+        plan->addresses[plan->n_addresses++] = (GuestAddress){ .is_route = is_route,
+                                                               .card = strtoul(words[0], NULL, 10),
+                                                               .address = words[1],
+                                                               .prefix = (unsigned) strtoul(words[2], NULL, 10),
+                                                               .gateway = unless_none(words[3]),
+                                                               .metric = (unsigned) strtoul(words[4], NULL, 10) };
+        return !value;
+}
+
 static bool read_number(const char *value, int base, uint64_t *number) {
         char *end;
         *number = strtoull(value, &end, base);
@@ -43,7 +89,7 @@ static bool add(char **list, const char *value) {
         return true;
 }
 
-static bool read_line(GuestPlan *plan, const char *key, const char *value) {
+static bool read_line(GuestPlan *plan, const char *key, char *value) {
         const struct {
                 const char *key;
                 const char **place;
@@ -68,6 +114,10 @@ static bool read_line(GuestPlan *plan, const char *key, const char *value) {
                 return read_range(value, plan->groups, &plan->n_groups);
         if (strcmp(key, "mount") == 0)
                 return read_mount(value, plan);
+        if (strcmp(key, "card") == 0)
+                return read_card(value, plan);
+        if (strcmp(key, "address") == 0 || strcmp(key, "route") == 0)
+                return read_address(value, *key == 'r', plan);
         if (strcmp(key, "capabilities") == 0)
                 return read_number(value, 16, &plan->capabilities);
         if (strcmp(key, "memory") == 0)
@@ -95,7 +145,10 @@ static bool make_room(GuestPlan *plan, size_t n) {
         plan->groups = calloc(n, sizeof *plan->groups);
         plan->mounts = calloc(n, sizeof *plan->mounts);
         plan->members = calloc(n, sizeof *plan->members);
-        return plan->arguments && plan->environment && plan->users && plan->groups && plan->mounts && plan->members;
+        plan->cards = calloc(n, sizeof *plan->cards);
+        plan->addresses = calloc(n, sizeof *plan->addresses);
+        return plan->cards && plan->addresses && plan->arguments && plan->environment && plan->users && plan->groups &&
+               plan->mounts && plan->members;
 }
 
 bool guest_plan_read(int fd, GuestPlan *plan) {

@@ -4,6 +4,7 @@
 /* What a container is to be, as the driver tells the program that watches over it: lines that end with NUL, "KEY VALUE", in
  * memory that nobody can change. Descriptors are those that the program was started with. */
 
+#include <net/if.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -11,8 +12,12 @@
 /* The largest plan, in bytes. */
 #define GUEST_PLAN_BYTES_MAX (1024 * 1024)
 
-/* Terminals of one container. */
+/* Terminals of one container, and network cards: all of their names fit into a message. */
 #define GUEST_CONSOLES_MAX 64
+#define GUEST_CARDS_MAX 16
+
+/* What stands for none in a plan, where there could be a name or an address. */
+#define GUEST_NONE "."
 
 typedef struct GuestRange {
         uint32_t inside, outside, count;
@@ -26,6 +31,25 @@ typedef struct GuestMount {
         const char *target; /* in the container; that of the first is "/" */
 } GuestMount;
 
+/* A network card: one end of a pair, whose other end is on the host, or one on a card of the host's. */
+typedef struct GuestCard {
+        unsigned mode; /* of macvlan; 0: a pair */
+        unsigned char mac[6];
+        unsigned mtu;               /* 0: the kernel's own */
+        bool is_down, is_port;      /* the end on the host: is left down; the driver has it connected and set up */
+        char host[IF_NAMESIZE];     /* its name; "": to be chosen */
+        const char *inside, *lower; /* the name in the container; a pair's bridge, or ""; the card of the host's */
+        int index;                  /* of the end on the host, when it is made */
+} GuestCard;
+
+/* An address or a route of a card. */
+typedef struct GuestAddress {
+        bool is_route;
+        size_t card;
+        unsigned prefix, metric;
+        const char *address, *gateway; /* an address's peer; NULL: none */
+} GuestAddress;
+
 typedef struct GuestPlan {
         const char *name;
         const char *stage; /* an empty folder of the driver's, over which the container's root is mounted for a moment */
@@ -35,6 +59,10 @@ typedef struct GuestPlan {
         size_t n_users, n_groups;
         GuestMount *mounts;
         size_t n_mounts;
+        GuestCard *cards;
+        size_t n_cards;
+        GuestAddress *addresses;
+        size_t n_addresses;
         int *members; /* files to which the number of its first program is written: of its control groups */
         size_t n_members;
         unsigned n_consoles;

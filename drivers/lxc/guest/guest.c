@@ -4,7 +4,7 @@
  * another one connects, and is told all that has been. What it is to do comes from its driver alone, by a socket that only the
  * driver's user may connect to; the container knows nothing of it.
  *
- * It says "ready PID START" with a pidfd, "failed WHY", "ended HOW NUMBER", and "console ok|busy|none" for each "console NUMBER
+ * It says "cards NAME INDEX ..." of those on the host, and waits for "go", where the container has any; "ready PID START" with a pidfd, "failed WHY", "ended HOW NUMBER", and "console ok|busy|none" for each "console NUMBER
  * polite|force", with which comes a socket. */
 
 #include <errno.h>
@@ -25,6 +25,7 @@
 #include "lxc/guest/guest-console.h"
 #include "lxc/guest/guest-failure.h"
 #include "lxc/guest/guest-init.h"
+#include "lxc/guest/guest-links.h"
 #include "lxc/guest/guest-mounts.h"
 #include "lxc/guest/guest-plan.h"
 #include "lxc/guest/guest-self.h"
@@ -55,15 +56,25 @@ static void tell_state(Guest *guest) {
         guest->is_told |= say(guest, guest->state, has_init ? guest->init.pidfd : -1) && guest->has_ended;
 }
 
+static void wait_for(int fd) {
+        while (poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, -1) < 0 && errno == EINTR)
+                ;
+}
+
 /* One driver at a time: another one is there because that has gone, or is about to. */
-static void take_driver(Guest *guest) {
+static bool accept_driver(Guest *guest) {
         int driver = accept4(guest->plan.listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (driver < 0)
-                return;
+                return false;
         if (guest->driver >= 0)
                 close(guest->driver);
         guest->driver = driver;
-        tell_state(guest);
+        return true;
+}
+
+static void take_driver(Guest *guest) {
+        if (accept_driver(guest))
+                tell_state(guest);
 }
 
 static void open_console(Guest *guest, const char *text, int client) {
@@ -130,6 +141,34 @@ static unsigned long long read_start_time(pid_t pid) {
         return start;
 }
 
+/* Its driver, which listens for what is said while it starts the container, has the cards connected that are ports of networks,
+ * and says "go": nothing runs before. */
+static bool connect_cards(Guest *guest) {
+        char text[MESSAGE_BYTES_MAX] = "cards";
+        if (guest->plan.n_cards == 0)
+                return true;
+        if (!guest_links_make(&guest->plan, guest->init.pid))
+                return false;
+        for (size_t i = 0; i < guest->plan.n_cards; i++) {
+                const GuestCard *card = guest->plan.cards + i;
+                size_t length = strlen(text);
+                snprintf(text + length, sizeof text - length, " %s %d", *card->host ? card->host : GUEST_NONE, card->index);
+        }
+        wait_for(guest->plan.listener);
+        accept_driver(guest);
+        bool said = say(guest, text, -1);
+        for (ssize_t n = 0; said && n <= 0;) {
+                LocalFds fds = { .n = 0 };
+                wait_for(guest->driver);
+                n = local_socket_receive(guest->driver, text, sizeof text - 1, &fds, 0, MSG_DONTWAIT, NULL);
+                if (n == -EAGAIN || n == -EINTR)
+                        continue;
+                said = n == 2 && memcmp(text, "go", 2) == 0;
+        }
+        errno = 0;
+        return said || guest_failure_set("its driver has ended before its network cards were connected");
+}
+
 static bool start(Guest *guest) {
         GuestTerminal *terminals = calloc(guest->plan.n_consoles + 1, sizeof *terminals);
         guest->consoles = calloc(guest->plan.n_consoles + 1, sizeof *guest->consoles);
@@ -141,7 +180,12 @@ static bool start(Guest *guest) {
                 guest->consoles[i].master = terminals[i].master;
                 guest->consoles[i].client = -1;
         }
-        bool done = guest_init_start(&guest->plan, &guest->init);
+        bool done = guest_init_make(&guest->plan, &guest->init);
+        if (done && !connect_cards(guest)) {
+                guest_init_end(&guest->init);
+                done = false;
+        }
+        done = done && guest_init_run(&guest->init);
         if (done)
                 guest->start_time = read_start_time(guest->init.pid);
         guest_self_retire(&guest->plan);
@@ -189,7 +233,7 @@ static void loop(Guest *guest) {
 }
 
 int main(int argc, char *argv[]) {
-        static Guest guest = { .driver = -1 };
+        static Guest guest = { .driver = -1, .init = { .go = -1, .failures = -1 } };
         sigset_t signals;
         guest_self_protect(argv);
         prctl(PR_SET_DUMPABLE, 0);
@@ -206,6 +250,8 @@ int main(int argc, char *argv[]) {
         else
                 snprintf(guest.state, sizeof guest.state, "failed %s", guest_failure);
         guest.has_ended = !started;
+        if (guest.driver >= 0)
+                tell_state(&guest);
         sigemptyset(&signals);
         sigaddset(&signals, SIGTERM);
         sigprocmask(SIG_BLOCK, &signals, NULL);

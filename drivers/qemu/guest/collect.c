@@ -8,6 +8,7 @@
 #include "domain/agent/addresses.h"
 #include "domain/domain-run.h"
 #include "domain/statistics.h"
+#include "link/counters.h"
 #include "qemu/command/node-name.h"
 #include "qemu/host/network.h"
 
@@ -45,25 +46,6 @@ static void collect_process(Domain *domain, pid_t pid) {
         if (g_file_get_contents(statm, &text, NULL, NULL) && sscanf(text, "%*u %llu", &pages) == 1) {
                 statistics_begin(domain, "memory");
                 statistics_set(domain, "rss", pages * (uint64_t) sysconf(_SC_PAGESIZE));
-        }
-}
-
-static void collect_interfaces(Domain *domain) {
-        static const char *const names[NETWORK_N_COUNTERS] = {
-                [NETWORK_RX_BYTES] = "rx_bytes",   [NETWORK_RX_PACKETS] = "rx_packets", [NETWORK_RX_ERRORS] = "rx_errors",
-                [NETWORK_RX_DROPS] = "rx_drops",   [NETWORK_TX_BYTES] = "tx_bytes",     [NETWORK_TX_PACKETS] = "tx_packets",
-                [NETWORK_TX_ERRORS] = "tx_errors", [NETWORK_TX_DROPS] = "tx_drops",
-        };
-        for (guint i = 0; i < domain->live->devices->len; i++) {
-                const DeviceDefinition *device = domain->live->devices->pdata[i];
-                uint64_t counters[NETWORK_N_COUNTERS];
-                if (device->device_class != DEVICE_NETWORK_INTERFACE || !device->target[0] ||
-                    !network_read_counters(device->target, counters))
-                        continue;
-                g_autofree char *group = g_strdup_printf("interface.%s", device->alias);
-                statistics_begin(domain, group);
-                for (size_t k = 0; k < G_N_ELEMENTS(names); k++)
-                        statistics_set(domain, names[k], counters[k]);
         }
 }
 
@@ -327,7 +309,7 @@ void collect_statistics(Domain *domain) {
         Guest *guest = domain->run;
         if (guest->process)
                 collect_process(domain, process_pid(guest->process));
-        collect_interfaces(domain);
+        counters_collect(domain);
         if (guest->monitor && !guest->operation)
                 ask_monitor(guest);
         else

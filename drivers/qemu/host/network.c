@@ -79,23 +79,6 @@ bool network_open_direct(const char *name, const char *device, const char *mode,
         return is_open;
 }
 
-bool network_read_counters(const char *name, uint64_t counters[NETWORK_N_COUNTERS]) {
-        /* What the host receives from a tap, the guest has sent. */
-        static const rtnl_link_stat_id_t ids[NETWORK_N_COUNTERS] = {
-                [NETWORK_RX_BYTES] = RTNL_LINK_TX_BYTES,   [NETWORK_RX_PACKETS] = RTNL_LINK_TX_PACKETS,
-                [NETWORK_RX_ERRORS] = RTNL_LINK_TX_ERRORS, [NETWORK_RX_DROPS] = RTNL_LINK_TX_DROPPED,
-                [NETWORK_TX_BYTES] = RTNL_LINK_RX_BYTES,   [NETWORK_TX_PACKETS] = RTNL_LINK_RX_PACKETS,
-                [NETWORK_TX_ERRORS] = RTNL_LINK_RX_ERRORS, [NETWORK_TX_DROPS] = RTNL_LINK_RX_DROPPED,
-        };
-        g_autoptr(NetlinkSocket) socket = nl_socket_alloc();
-        g_autoptr(Link) found = NULL;
-        if (nl_connect(socket, NETLINK_ROUTE) < 0 || rtnl_link_get_kernel(socket, 0, name, &found) < 0)
-                return false;
-        for (size_t i = 0; i < NETWORK_N_COUNTERS; i++)
-                counters[i] = rtnl_link_get_stat(found, ids[i]);
-        return true;
-}
-
 void network_read_neighbours(const char *mac, GArray *addresses) {
         g_autoptr(NetlinkSocket) socket = nl_socket_alloc();
         struct nl_cache *cache = NULL;

@@ -27,21 +27,5 @@ void network_remove_direct(const char *name);
 /* Adds the addresses that the kernel knows of the card with this address (addresses.h). */
 void network_read_neighbours(const char *mac, GArray *addresses);
 
-/* What a guest's card has done, as the guest sees it. */
-typedef enum NetworkCounter {
-        NETWORK_RX_BYTES,
-        NETWORK_RX_PACKETS,
-        NETWORK_RX_ERRORS,
-        NETWORK_RX_DROPS,
-        NETWORK_TX_BYTES,
-        NETWORK_TX_PACKETS,
-        NETWORK_TX_ERRORS,
-        NETWORK_TX_DROPS,
-        NETWORK_N_COUNTERS
-} NetworkCounter;
-
-/* Reads the counters of a tap of that name; false where there is none. */
-bool network_read_counters(const char *name, uint64_t counters[NETWORK_N_COUNTERS]);
-
 /* A claim's NAME: a macvtap interface's. */
 extern const ClaimKind network_claims;
