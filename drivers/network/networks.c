@@ -170,6 +170,7 @@ static void close_runs(Registry *registry) {
 }
 
 static void defined(Entry *entry) {
+        ports_take_home((Network *) entry);
         obstacles_look(((Networks *) entry->registry)->obstacles);
 }
 

@@ -18,7 +18,7 @@ typedef struct Adding {
         char *bridge, *wanted; /* the name that it is to have, or "" */
         int fds[PORT_QUEUES_MAX];
         unsigned n;
-        bool is_open;
+        bool is_open, for_driver;
         bool (*check)(const Network *network, GError **error);
         FilterBinding *binding; /* or NULL */
         PortDone done;
@@ -64,6 +64,23 @@ static void finish(Adding *taken, const Port *port, const GError *error) {
         adding->done(adding->data, port, adding->fds, port ? adding->n : 0, error);
 }
 
+/* With its address a guest would have another's packets, and the other lose them. One domain may have two ports of a card for a
+ * while, where it moves from one QEMU of this host to another: whoever has it says so. */
+static bool check_mac(const Network *network, const char *mac, const char *domain_uuid, uid_t owner, bool for_driver,
+                      GError **error) {
+        for (guint i = 0; network->ports && i < network->ports->len; i++) {
+                const Port *port = network->ports->pdata[i];
+                bool is_its = strcmp(port->domain_uuid, domain_uuid) == 0 && (for_driver || owner == 0 || owner == port->owner);
+                /* That one has gone may not have been told yet. */
+                if (g_ascii_strcasecmp(port->mac, mac) == 0 && !is_its && port_is_there(port))
+                        return virtbus_error_set(error, VIRTBUS_ERROR_ALREADY_EXISTS,
+                                                 "network '%s': a card of domain '%s' has the address %s: give this one another, "
+                                                 "or leave its <mac> out",
+                                                 network_name(network), port->domain_name, mac);
+        }
+        return true;
+}
+
 static void enter(void *data, const GError *failure) {
         Adding *adding = data;
         Network *network = adding->network;
@@ -77,7 +94,10 @@ static void enter(void *data, const GError *failure) {
         else if (!error && adding->check(network, &error) && !port_is_there(adding->port))
                 virtbus_error_set(&error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "interface '%s' was deleted", adding->port->interface);
         /* Others were added while it was. */
-        if (!error && port_check_count(network, adding->port->owner, &error) && port_enter(network, adding->port, &error))
+        const Port *port = adding->port;
+        if (!error && port_check_count(network, port->owner, &error) &&
+            check_mac(network, port->mac, port->domain_uuid, port->owner, adding->for_driver, &error) &&
+            port_enter(network, adding->port, &error))
                 finish(adding, g_steal_pointer(&adding->port), NULL);
         else
                 finish(adding, NULL, error);
@@ -140,7 +160,7 @@ void port_add(Network *network, const PortRequest *request, PortDone done, void 
         g_autofree char *domain = check_request(network, request, &error) ? uuid_of_argument(request->domain_uuid, &error) : NULL;
         if (domain && *request->filter)
                 binding = filter_binding_parse(request->filter, request->mac, &error);
-        if (error) {
+        if (error || !check_mac(network, request->mac, domain, request->owner, request->for_driver, &error)) {
                 done(data, NULL, NULL, 0, error);
                 return;
         }
@@ -151,6 +171,7 @@ void port_add(Network *network, const PortRequest *request, PortDone done, void 
                             .n = MAX(request->queues, 1),
                             .binding = g_steal_pointer(&binding),
                             .check = request->check,
+                            .for_driver = request->for_driver,
                             .done = done,
                             .data = data };
         entry_ref(&network->entry);

@@ -74,6 +74,7 @@ void port_bus_add(Call *call, Network *network, const char *domain_name, const c
         PortRequest request = { .domain_name = domain_name,
                                 .domain_uuid = domain_uuid,
                                 .owner = call->uid,
+                                .for_driver = caller_is_behind_driver(call_sender(call)),
                                 .mac = mac,
                                 .interface = "",
                                 .filter = "",

@@ -18,7 +18,8 @@ struct Ports {
         const Vtable *const *vtables; /* NULL: not published yet */
         Store *store;
         LinkWatch *watch;
-        GHashTable *by_index; /* Port; the networks hold them */
+        GHashTable *by_index; /* Port; the networks hold them, or */
+        GPtrArray *homeless;  /* whose networks have gone */
 };
 
 static Ports *ports_of(const Network *network) {
@@ -26,10 +27,6 @@ static Ports *ports_of(const Network *network) {
 }
 
 /* Their objects */
-
-static const NetworkDefinition *definition_of(const Network *network) {
-        return network->entry.definition;
-}
 
 static void publish(Port *port) {
         const Ports *ports = ports_of(port->network);
@@ -59,7 +56,7 @@ static char *status_text(const Port *port) {
         xmlNode *root = xmlNewDocNode(document, NULL, (const xmlChar *) "portstatus", NULL);
         xmlDocSetRootElement(document, root);
         xml_set_number(root, "format", STORE_FORMAT_COMMON);
-        xml_set_attribute(root, "network", definition_of(port->network)->uuid);
+        xml_set_attribute(root, "network", port->network_uuid);
         xml_set_attribute(root, "domain", port->domain_name);
         xml_set_attribute(root, "domain-uuid", port->domain_uuid);
         xml_set_attribute(root, "mac", port->mac);
@@ -92,6 +89,7 @@ void port_free(Port *port) {
                 filtered_card_remove(port->card, NULL, NULL);
         g_clear_pointer(&port->published, published_withdraw);
         g_clear_pointer(&port->binding, filter_binding_free);
+        g_free(port->network_uuid);
         g_free(port->uuid);
         g_free(port->domain_name);
         g_free(port->domain_uuid);
@@ -133,31 +131,54 @@ void ports_take_up_filters(Networks *networks) {
         }
 }
 
-/* PORT is taken. */
-static void enter(Ports *ports, Network *network, Port *port) {
+/* PORT is taken; NETWORK: NULL for none. */
+static void hold(Ports *ports, Network *network, Port *port) {
         port->network = network;
-        if (!network->ports)
+        if (network && !network->ports)
                 network->ports = g_ptr_array_new_with_free_func(free_one);
-        g_ptr_array_add(network->ports, port);
+        g_ptr_array_add(network ? network->ports : ports->homeless, port);
+        if (network)
+                publish(port);
+}
+
+static void enter(Ports *ports, Network *network, Port *port) {
         g_hash_table_insert(ports->by_index, GINT_TO_POINTER(port->index), port);
-        publish(port);
+        hold(ports, network, port);
 }
 
 static void leave(Ports *ports, Port *port) {
         forget(ports, port->uuid);
         g_hash_table_remove(ports->by_index, GINT_TO_POINTER(port->index));
-        g_ptr_array_remove(port->network->ports, port);
+        g_ptr_array_remove(port->network ? port->network->ports : ports->homeless, port);
 }
 
+void ports_take_home(Network *network) {
+        const NetworkDefinition *definition = network->entry.definition;
+        Ports *ports = ports_of(network);
+        for (guint i = ports ? ports->homeless->len : 0; i > 0; i--) {
+                const Port *port = ports->homeless->pdata[i - 1];
+                if (strcmp(port->network_uuid, definition->uuid) == 0)
+                        hold(ports, network, g_ptr_array_steal_index(ports->homeless, i - 1));
+        }
+}
+
+/* Another of its UUID may be there by now. */
 void ports_release(Network *network) {
-        while (network->ports && network->ports->len > 0)
-                leave(ports_of(network), network->ports->pdata[network->ports->len - 1]);
+        const NetworkDefinition *definition = network->entry.definition;
+        Network *next = network->ports ? (Network *) registry_find(network->entry.registry, definition->uuid, NULL) : NULL;
+        while (network->ports && network->ports->len > 0) {
+                Port *port = g_ptr_array_steal_index(network->ports, network->ports->len - 1);
+                g_clear_pointer(&port->published, published_withdraw);
+                hold(ports_of(network), next, port);
+        }
         g_clear_pointer(&network->ports, g_ptr_array_unref);
 }
 
 bool port_enter(Network *network, Port *port, GError **error) {
+        const NetworkDefinition *definition = network->entry.definition;
         Ports *ports = ports_of(network);
         port->network = network;
+        port->network_uuid = g_strdup(definition->uuid);
         if (!save(ports, port, error))
                 return false;
         enter(ports, network, port);
@@ -207,6 +228,7 @@ static Port *read_port(const xmlNode *root, const char *uuid, GError **error) {
                 return NULL;
         g_autoptr(Port) port = g_new0(Port, 1);
         *port = (Port){ .uuid = g_strdup(uuid),
+                        .network_uuid = xml_attribute(root, "network"),
                         .domain_name = xml_attribute(root, "domain"),
                         .domain_uuid = xml_attribute(root, "domain-uuid"),
                         .mac = xml_attribute(root, "mac"),
@@ -216,7 +238,7 @@ static Port *read_port(const xmlNode *root, const char *uuid, GError **error) {
                         .owner = (uid_t) owner,
                         .isolated = xml_attribute_is(root, "isolated", "yes") };
         g_autofree char *filter = xml_text_at(root, "filter");
-        bool is_whole = port->domain_name && port->domain_uuid && port->mac && port->interface && index > 0;
+        bool is_whole = port->network_uuid && port->domain_name && port->domain_uuid && port->mac && port->interface && index > 0;
         if (is_whole && *filter && !(port->binding = filter_binding_parse(filter, port->mac, error)))
                 return NULL;
         if (is_whole)
@@ -226,11 +248,10 @@ static Port *read_port(const xmlNode *root, const char *uuid, GError **error) {
 }
 
 /* The interface tells whether the port is. */
-static void take_up(Ports *ports, const xmlNode *root, Port *taken) {
+static void take_up(Ports *ports, Port *taken) {
         g_autoptr(Port) port = taken;
-        g_autofree char *uuid = xml_attribute(root, "network");
-        Network *network = uuid ? (Network *) registry_find(&ports->networks->registry, uuid, NULL) : NULL;
-        if (network && port_is_there(port))
+        Network *network = (Network *) registry_find(&ports->networks->registry, port->network_uuid, NULL);
+        if (port_is_there(port))
                 enter(ports, network, g_steal_pointer(&port));
         else
                 forget(ports, port->uuid);
@@ -243,7 +264,7 @@ static void recover(void *data, const char *uuid, const char *text, const GError
         const xmlNode *root = document ? xmlDocGetRootElement(document) : NULL;
         Port *port = root ? read_port(root, uuid, &error) : NULL;
         if (port)
-                take_up(ports, root, port);
+                take_up(ports, port);
         else if (g_error_matches(error, VIRTBUS_ERROR, VIRTBUS_ERROR_UNSUPPORTED))
                 log_error("what is known of port %s is left as it is: %s", uuid, error->message);
         else
@@ -258,7 +279,10 @@ Ports *ports_open(Networks *networks, const char *runtime, PortsLinkGone link_go
         static const LinkListener listener = { on_gone, on_lost };
         sd_event *event = networks->registry.event;
         Ports *ports = g_new0(Ports, 1);
-        *ports = (Ports){ .networks = networks, .link_gone = link_gone, .by_index = g_hash_table_new(NULL, NULL) };
+        *ports = (Ports){ .networks = networks,
+                          .link_gone = link_gone,
+                          .by_index = g_hash_table_new(NULL, NULL),
+                          .homeless = g_ptr_array_new_with_free_func(free_one) };
         /* No port outlives the machine's run. */
         ports->store = store_new(event, FOLDER, runtime, runtime, error);
         ports->watch = ports->store ? link_watch_new(event, &listener, ports, error) : NULL;
@@ -271,6 +295,7 @@ void ports_close(Ports *ports) {
         g_autoptr(GPtrArray) networks = registry_list(&ports->networks->registry);
         for (guint i = 0; i < networks->len; i++)
                 g_clear_pointer(&((Network *) networks->pdata[i])->ports, g_ptr_array_unref);
+        g_ptr_array_unref(ports->homeless);
         g_hash_table_unref(ports->by_index);
         g_clear_pointer(&ports->watch, link_watch_free);
         g_clear_pointer(&ports->store, store_free);

@@ -4,7 +4,8 @@
 /* The ports of networks: each a tap interface in the network's bridge, by which a guest's card is connected. A port lasts as long
  * as its interface, and that as long as somebody has one of its descriptors: when a guest ends, or whoever has asked for it is
  * killed before a guest has it, the kernel takes it away, and says so. What is known of a port is in a file of the runtime
- * directory before its descriptors are given away: the next driver takes up those whose interface is still there. */
+ * directory before its descriptors are given away: the next driver takes up those whose interface is still there, also where
+ * their network has gone. */
 
 #include "network/filter-binding.h"
 #include "network/networks.h"
@@ -23,7 +24,8 @@ bool port_check_count(const Network *network, uid_t owner, GError **error);
 #define PORT_DOMAIN_BYTES_MAX 1024
 
 typedef struct Port {
-        Network *network; /* which has it */
+        Network *network;   /* which has it; NULL: that has gone, and the guest lives on */
+        char *network_uuid; /* of which that is */
         char *uuid, *domain_name, *domain_uuid, *mac;
         char *interface; /* on the host */
         int index;       /* its number */
@@ -69,6 +71,7 @@ typedef struct PortRequest {
         uint32_t queues, mtu; /* 0: one; the kernel's own */
         bool isolated;
         uid_t owner;
+        bool for_driver;                                       /* a driver asks, which knows its domains */
         const char *filter;                                    /* its <filterref>, or "" */
         bool (*check)(const Network *network, GError **error); /* whether the network may have ports: asked at both ends */
 } PortRequest;
@@ -92,8 +95,10 @@ void ports_take_up_filters(Networks *networks);
 void ports_publish(Network *network, const Vtable *const *vtables);
 void ports_withdraw(Network *network);
 
-/* Forgets the ports of a network that goes; their interfaces stay with whoever has them. */
+/* A network goes: its ports have none, and keep their records and their filters as long as their interfaces are there. One of
+ * the same UUID has them again. */
 void ports_release(Network *network);
+void ports_take_home(Network *network);
 
 /* A network's ports as its bridge is to have them, for a thread; to be freed by g_ptr_array_unref. */
 typedef struct PortLink {
