@@ -210,7 +210,7 @@ def a_guests_cards_are_ports_of_its_network():
         contains(file.read(), '"host_mtu":1400', '"fds":"')
     bus.call(domain, f"{NAME}.Domain", "AttachDevice", "sa{sv}", card("one", 2), {})
     assert sorted(row["MAC"] for row in ports().values()) == [CARD.format(1), CARD.format(2)]
-    contains(expect("InvalidArgument", bus.call, domain, f"{NAME}.Domain", "AttachDevice", "sa{sv}", card("none", 3), {}), "'none'", "virtbusctl network")
+    contains(expect("NoSuchNetwork", bus.call, domain, f"{NAME}.Domain", "AttachDevice", "sa{sv}", card("none", 3), {}), "'none'", "virtbusctl network", "virtbusctl import")
     before = ports()
     for driver in ("QEMU", "Network"):
         bus.kill_driver(driver)

@@ -615,7 +615,7 @@ def errors_count_the_lines_of_the_authors_own_text():
 
 def what_only_the_host_lacks_is_told_at_the_start():
     domain = qemu.define(qemu.document("later", devices="<interface type='network'><source network='vb-nowhere'/></interface>"))
-    contains(expect("InvalidArgument", qemu.do, domain, "Start"), "no active network 'vb-nowhere'", "virsh net-start")
+    contains(expect("NoSuchNetwork", qemu.do, domain, "Start"), "network 'vb-nowhere'", "virtbusctl network define")
     qemu.do(domain, "Undefine")
 
 
@@ -785,7 +785,7 @@ def devices_that_are_turned_off_are_no_hindrance():
 
 def errors_of_a_start_name_the_device_and_no_line():
     domain = qemu.define(qemu.document("lines", devices="<interface type='network'><source network='vb-nowhere'/></interface>"))
-    text = expect("InvalidArgument", qemu.do, domain, "Start")
+    text = expect("NoSuchNetwork", qemu.do, domain, "Start")
     assert "line " not in text, text
     qemu.do(domain, "Undefine")
     text = expect("Unsupported", qemu.define, qemu.document("lines", devices="\n\n<sound model='gravis'/>"))

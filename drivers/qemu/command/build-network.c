@@ -35,7 +35,7 @@ void build_bandwidth_check(Builder *builder, xmlNode *element) {
                 return;
         if (builder_get(builder, bandwidth, "inbound/@floor"))
                 builder_unsupported(builder, builder_element(builder, bandwidth, "inbound"),
-                                    "floor is for interfaces of a network of libvirt's; leave it out");
+                                    "floor is not kept by networks yet; leave it out");
         if (!type || !g_strv_contains(on_host, type))
                 builder_unsupported(builder, bandwidth,
                                     "an interface of type %.32s is not one of the host's: its bandwidth cannot be limited: leave "
@@ -100,12 +100,16 @@ static const char *tap_name(const DeviceDefinition *part) {
         return g_str_has_prefix(part->target, TAP_PREFIX) ? "" : part->target;
 }
 
-/* The port of a network, or what is known of one of libvirt's. */
-static void say_network(Builder *builder, xmlNode *element, const PortFile *port) {
+/* Its network's tap, which is up. */
+static void pass_port(Builder *builder, xmlNode *element, const DeviceDefinition *part, JsonObject *backend, PortFile *port) {
         xmlNode *source = builder_element(builder, element, "source");
+        int fds[QUEUES_MAX];
         builder_choose_now(source, "bridge", port->bridge);
-        if (port->uuid)
-                builder_choose_now(source, "portid", port->uuid);
+        builder_choose_now(source, "portid", port->uuid);
+        set_up_host_side(builder, element, part, port->interface);
+        for (unsigned i = 0; i < port->queues; i++)
+                fds[i] = steal_fd(&port->fds[i]);
+        pass_queues(builder, backend, "fd", fds, port->queues);
 }
 
 /* A tap interface: its network's, or made now, in a bridge or alone. */
@@ -120,23 +124,15 @@ static void add_tap(Builder *builder, xmlNode *element, const DeviceDefinition *
                 add_queues(backend, n);
                 return;
         }
-        const PortFile *port = port_of(builder, element);
-        const char *bridge = port ? port->bridge : strcmp(part->type, "bridge") == 0 ? part->source : NULL;
+        PortFile *port = port_of(builder, element);
         g_autofree char *name = NULL;
-        if (builder->error)
+        if (port && !builder->error)
+                pass_port(builder, element, part, backend, port);
+        if (port || builder->error)
                 return;
-        if (port)
-                say_network(builder, element, port);
-        if (port && port->fds) {
-                set_up_host_side(builder, element, part, port->interface);
-                for (unsigned i = 0; i < n; i++)
-                        fds[i] = steal_fd(&port->fds[i]);
-                pass_queues(builder, backend, "fd", fds, n);
-                return;
-        }
         const TapSetup setup = { .name = tap_name(part),
                                  .mac = part->mac,
-                                 .bridge = bridge,
+                                 .bridge = strcmp(part->type, "bridge") == 0 ? part->source : NULL,
                                  .mtu = mtu,
                                  .isolated = isolated,
                                  .may_be_there = strcmp(part->type, "ethernet") == 0 &&

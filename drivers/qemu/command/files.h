@@ -36,8 +36,7 @@ typedef struct PortFile {
         char *filter;          /* its <filterref>, or "" */
         unsigned queues, mtu;  /* 0: as the network has it */
         bool isolated;
-        char *uuid; /* NULL: the network is libvirt's, and only its bridge is known */
-        char *bridge;
+        char *uuid, *bridge;
         int *fds; /* one for each queue; taken when QEMU gets them: -1 */
 } PortFile;
 

@@ -9,7 +9,6 @@
 #include "errors.h"
 #include "paths.h"
 #include "qemu/guest/guest-fetch.h"
-#include "qemu/host/networks.h"
 
 #define NETWORKS "org.virtbus1.Networks"
 #define NETWORK "org.virtbus1.Network"
@@ -96,29 +95,20 @@ static void add(Guest *guest, const char *network) {
 
 /* Its network */
 
-/* Neither is there a driver of ours that knows it. */
+/* Or there is no driver that could know it. */
 static bool is_unknown(const GError *error) {
         return virtbus_error_code(error) == VIRTBUS_ERROR_NO_SUCH_NETWORK ||
                strcmp(virtbus_error_name_of(error), SD_BUS_ERROR_UNKNOWN_OBJECT) == 0;
 }
 
-static void take_libvirts(Guest *guest) {
-        File *file = guest_fetch_file(guest);
+static void fail_as_unknown(Guest *guest) {
+        const File *file = guest_fetch_file(guest);
         g_autoptr(GError) error = NULL;
-        if (guest->domain->owners_rights) /* nobody says who may use those of libvirt */
-                virtbus_error_set(&error, VIRTBUS_ERROR_NO_SUCH_NETWORK, "%s needs network '%s', and there is none", file->whose,
-                                  file->path);
-        else if (*file->port->filter)
-                domain_fail(guest->domain, &error, VIRTBUS_ERROR_UNSUPPORTED,
-                            "%s: network '%s' is libvirt's, where this driver cannot filter: leave out <filterref>, or "
-                            "define the network here (virtbusctl network define)",
-                            file->whose, file->path);
-        else
-                file->port->bridge = networks_find_bridge(file->path, &error);
-        if (file->port->bridge)
-                guest_fetch_next(guest);
-        else
-                guest_fetch_fail(guest, error);
+        virtbus_error_set(&error, VIRTBUS_ERROR_NO_SUCH_NETWORK,
+                          "%s needs network '%.64s', and there is none on this machine: define and start it (virtbusctl network "
+                          "define, start; virtbusctl import brings libvirt's), or use type bridge with its bridge",
+                          file->whose, file->path);
+        guest_fetch_fail(guest, error);
 }
 
 static void on_found(void *data, sd_bus_message *answer, const GError *error) {
@@ -127,7 +117,7 @@ static void on_found(void *data, sd_bus_message *answer, const GError *error) {
         guest_fetch_came(guest);
         int r = error ? 0 : sd_bus_message_read(answer, "o", &network);
         if (error && is_unknown(error))
-                take_libvirts(guest);
+                fail_as_unknown(guest);
         else if (error)
                 fail(guest, error);
         else if (r < 0)
