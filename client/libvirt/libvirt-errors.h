@@ -41,6 +41,7 @@ typedef enum LibvirtErrorCode {
         LIBVIRT_AUTH_UNAVAILABLE = 94,
         LIBVIRT_DEVICE_MISSING = 99,
         LIBVIRT_NO_FILTER_BINDING = 101,
+        LIBVIRT_NO_NETWORK_PORT = 107,
         LIBVIRT_NO_CHECKPOINT = 103,
 } LibvirtErrorCode;
 

@@ -140,6 +140,34 @@ def ports_with_a_filter_are_its_bindings():
     end_network(network)
 
 
+def ports_of_networks_are_told_of():
+    if not os.path.exists("/dev/net/tun") or os.environ.get("VIRTBUS_LEAVE_OUT", "").find("network") >= 0:
+        raise Skip("there are no tap interfaces here")
+    from ports_rig import Port, end_network, make_network
+    network = make_network("plugs")
+    ports = [Port(network, number) for number in (1, 2)]
+    listed = virsh("net-port-list", "plugs")
+    contains(listed, *(port.uuid for port in ports))
+    root = ET.fromstring(virsh("net-port-dumpxml", "plugs", ports[0].uuid))
+    assert root.tag == "networkport" and root.findtext("uuid") == ports[0].uuid and root.findtext("owner/name") == "guest", ET.tostring(root)
+    assert root.find("mac").get("address") == ports[0].get("MAC") and root.find("plug").attrib == {"type": "network", "bridge": "b-plugs"} and root.find("port") is None
+    connection = open_libvirt()
+    of = connection.networkLookupByName("plugs")
+    assert {port.UUIDString() for port in of.listAllPorts()} == {port.uuid for port in ports}
+    found = of.portLookupByUUIDString(ports[1].uuid)
+    assert found.network().name() == "plugs"
+    refused(libvirt.VIR_ERR_NO_NETWORK_PORT, of.portLookupByUUIDString, "00112233-4455-6677-8899-aabbccddeeff")
+    refused(libvirt.VIR_ERR_NO_SUPPORT, of.portCreateXML, "<networkport/>")
+    refused(libvirt.VIR_ERR_NO_SUPPORT, found.delete)
+    for port in ports:
+        port.close()
+    refused(libvirt.VIR_ERR_NO_NETWORK_PORT, found.XMLDesc)
+    end_network(network)
+    refused(libvirt.VIR_ERR_NO_NETWORK, of.listAllPorts)
+    refused(libvirt.VIR_ERR_NO_NETWORK_PORT, found.XMLDesc)
+    connection.close()
+
+
 def interfaces_of_the_machine_are_told_to_clients_of_libvirt():
     if os.environ.get("VIRTBUS_LEAVE_OUT", "").find("network") >= 0:
         raise Skip("there is no driver of networks")
@@ -208,7 +236,7 @@ TESTS = [
     what_the_firmware_says_of_the_machine_is_told,
     documents_are_in_the_style_of_libvirt,
     network_filters_are_managed_by_clients_of_libvirt,
-    ports_with_a_filter_are_its_bindings,
+    ports_with_a_filter_are_its_bindings, ports_of_networks_are_told_of,
     interfaces_of_the_machine_are_told_to_clients_of_libvirt,
     a_display_is_opened_as_a_descriptor,
     refusals_have_the_numbers_of_libvirt,
