@@ -41,9 +41,45 @@ static void restore(Call *call) {
                      g_variant_new("(sa{sv})", call_string(call, 0), &options), "(oo)", 1, step_answer_nothing);
 }
 
+#define SAVED_SECURE 1
+#define SAVED_RUNNING 2
+
+static const FlagOption saved_flags[] = { { SAVED_SECURE, NULL }, {} };
+static const FlagOption saved_define_flags[] = { { SAVED_RUNNING, "running" }, { SAVE_PAUSED, "paused" }, {} };
+
+static void get_saved(Call *call) {
+        GVariantBuilder options;
+        bool secrets = call->flags & SAVED_SECURE;
+        g_variant_builder_init(&options, G_VARIANT_TYPE_VARDICT);
+        if (call->domain)
+                call_ask(call, call->domain, DOMAIN, secrets ? "GetManagedSaveXMLWithSecrets" : "GetManagedSaveXML",
+                         g_variant_new("(a{sv})", &options), "(s)", step_answer_document);
+        else {
+                if (secrets)
+                        g_variant_builder_add(&options, "{sv}", "secrets", g_variant_new_boolean(TRUE));
+                call_ask(call, call->client->connection, CONNECTION, "GetSavedXML",
+                         g_variant_new("(sa{sv})", call_string(call, 0), &options), "(s)", step_answer_document);
+        }
+}
+
+static void set_saved(Call *call) {
+        if (call->domain) {
+                const char *document = call_optional(call, 1);
+                call_ask(call, call->domain, DOMAIN, "SetManagedSaveXML",
+                         g_variant_new("(s@a{sv})", document ? document : "", call_options(call)), "()", step_answer_nothing);
+        } else
+                call_ask(call, call->client->connection, CONNECTION, "SetSavedXML",
+                         g_variant_new("(ss@a{sv})", call_string(call, 0), call_string(call, 1), call_options(call)), "()",
+                         step_answer_nothing);
+}
+
 const CallRow save_calls[] = {
         { REMOTE_DOMAIN_MANAGED_SAVE, row_job, "ManagedSave", CHANGES, save_flags },
         { REMOTE_DOMAIN_MANAGED_SAVE_REMOVE, row_method, "RemoveManagedSave", CHANGES },
+        { REMOTE_DOMAIN_MANAGED_SAVE_GET_XML_DESC, get_saved, NULL, READS, saved_flags },
+        { REMOTE_DOMAIN_MANAGED_SAVE_DEFINE_XML, set_saved, NULL, CHANGES, saved_define_flags },
+        { REMOTE_DOMAIN_SAVE_IMAGE_GET_XML_DESC, get_saved, NULL, READS, saved_flags },
+        { REMOTE_DOMAIN_SAVE_IMAGE_DEFINE_XML, set_saved, NULL, CHANGES, saved_define_flags },
         { REMOTE_DOMAIN_SAVE, save, NULL, CHANGES },
         { REMOTE_DOMAIN_SAVE_FLAGS, save, NULL, CHANGES, save_flags },
         { REMOTE_DOMAIN_RESTORE, restore, NULL, CHANGES },

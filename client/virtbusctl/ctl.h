@@ -196,6 +196,7 @@ int verb_start(Ctl *ctl, char **arguments);
 int verb_shutdown(Ctl *ctl, char **arguments);
 int verb_save(Ctl *ctl, char **arguments);
 int verb_restore(Ctl *ctl, char **arguments);
+int verb_saved(Ctl *ctl, char **arguments);
 int verb_dump(Ctl *ctl, char **arguments);
 int verb_peek(Ctl *ctl, char **arguments);
 int verb_qmp(Ctl *ctl, char **arguments);

@@ -207,6 +207,50 @@ int verb_restore(Ctl *ctl, char **arguments) {
         return answer ? follow_answer(ctl, answer, 1, "restoring") : ctl_fail(g_steal_pointer(&error));
 }
 
+/* Whether a state is named by its file: a path, or what is no domain's name as it has a '/' in it. */
+static bool is_saved_file(const char *name) {
+        return strchr(name, '/') != NULL;
+}
+
+int verb_saved(Ctl *ctl, char **arguments) {
+        int status = EXIT_DONE;
+        g_autoptr(GError) error = NULL;
+        g_autofree char *document = NULL, *file = is_saved_file(arguments[0]) ? absolute(arguments[0]) : NULL;
+        if ((ctl->running || ctl->paused) && !arguments[1]) {
+                ctl_say("--running and --paused are for another document");
+                return EXIT_USAGE;
+        }
+        if (arguments[1] && !ctl_read_file(arguments[1], &document, &error))
+                return ctl_fail(g_steal_pointer(&error));
+        g_autoptr(VirtbusConnection) connection = file ? ctl_connection(ctl, &error) : NULL;
+        g_autoptr(VirtbusDomain) domain = file ? NULL : ctl_find(ctl, arguments[0], &status);
+        if (!connection && !domain)
+                return error ? ctl_fail(g_steal_pointer(&error)) : status;
+        const char *path = file ? g_dbus_proxy_get_object_path(G_DBUS_PROXY(connection)) : ctl_path(domain);
+        GVariantBuilder values;
+        g_variant_builder_init(&values, G_VARIANT_TYPE_TUPLE);
+        if (file)
+                g_variant_builder_add(&values, "s", file);
+        if (document)
+                g_variant_builder_add(&values, "s", document);
+        g_variant_builder_add_value(&values, ctl_options(ctl->running  ? "running"
+                                                         : ctl->paused ? "paused"
+                                                                       : NULL,
+                                                         ctl->running && ctl->paused ? "paused" : NULL, NULL));
+        const char *member = file ? (document ? "SetSavedXML" : "GetSavedXML")
+                                  : (document ? "SetManagedSaveXML" : "GetManagedSaveXML");
+        g_autoptr(GVariant) answer = ctl_call(ctl, path, file ? CONNECTION : DOMAIN, member, g_variant_builder_end(&values), NULL,
+                                              NULL, &error);
+        if (!answer)
+                return ctl_fail(g_steal_pointer(&error));
+        if (!document) {
+                const char *text;
+                g_variant_get(answer, "(&s)", &text);
+                output_page(ctl, text);
+        }
+        return EXIT_DONE;
+}
+
 int verb_dump(Ctl *ctl, char **arguments) {
         int status = EXIT_DONE;
         g_autoptr(VirtbusDomain) domain = ctl_find(ctl, arguments[0], &status);

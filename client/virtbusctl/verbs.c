@@ -38,6 +38,8 @@ const VerbEntry verb_entries[] = {
         { "save", 1, 2, "DOMAIN [FILE]", "Save its state and end it; without FILE, for the next start", verb_save,
           .words = WORDS_THEN_FILES },
         { "restore", 1, 1, "FILE", "Run a saved domain again", verb_restore, .words = WORDS_FILES },
+        { "saved", 1, 2, "DOMAIN|FILE [DOCUMENT]", "Show the document in what was saved, or put another into it", verb_saved,
+          .words = WORDS_THEN_FILES },
         { "discard", 1, -1, "DOMAIN...", "Forget what was saved for the next start", .method = "RemoveManagedSave",
           .words = WORDS_DOMAINS },
         { "peek", 3, 3, "DOMAIN ADDRESS SIZE", "Look at its memory (--virtual: as its first processor does)", verb_peek,

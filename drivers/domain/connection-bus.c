@@ -11,6 +11,7 @@
 #include "domain/offers.h"
 #include "domain/operations/managed-save.h"
 #include "domain/operations/restore.h"
+#include "domain/operations/saved-document.h"
 #include "domain/statistics.h"
 #include "options.h"
 #include "vtables.h"
@@ -58,6 +59,28 @@ static void bus_restore_domain(Call *call, Connection *self, const char *path, s
 
 static void bus_restore_domain_from_fd(Call *call, Connection *self, int file, sd_bus_message *options) {
         restore(call, self, NULL, file, options);
+}
+
+static bool check_saved(const Connection *self, const char *what, GError **error) {
+        return offers_check(self, HYPERVISOR_HAS(self->hypervisor, saving, save_memory), what, error);
+}
+
+static void bus_get_saved_xml(Call *call, Connection *self, const char *path, sd_bus_message *options) {
+        g_autoptr(GError) error = NULL;
+        SavedRequest request = { .connection = self, .path = path, .reply = reply_connection_get_saved_xml };
+        if (check_saved(self, "GetSavedXML", &error) && options_read(options, &error, "secrets", 'b', &request.secrets, NULL))
+                saved_document_answer(&request, call);
+        else
+                call_fail(call, error);
+}
+
+static void bus_set_saved_xml(Call *call, Connection *self, const char *path, const char *xml, sd_bus_message *options) {
+        g_autoptr(GError) error = NULL;
+        SavedRequest request = { .connection = self, .path = path, .xml = xml, .reply_done = reply_connection_set_saved_xml };
+        if (check_saved(self, "SetSavedXML", &error) && saved_document_read_runs(options, &request.runs, &error))
+                saved_document_answer(&request, call);
+        else
+                call_fail(call, error);
 }
 
 static void bus_get_domain_stats(Call *call, Connection *self, sd_bus_message *arguments) {

@@ -23,6 +23,7 @@
 #include "domain/operations/managed-save.h"
 #include "domain/operations/power.h"
 #include "domain/operations/save.h"
+#include "domain/operations/saved-document.h"
 #include "domain/operations/start.h"
 #include "domain/resources.h"
 #include "domain/checkpoint-bus.h"
@@ -405,6 +406,36 @@ static void bus_remove_managed_save(Call *call, Domain *self) {
         }
         managed_save_remove(self);
         reply_domain_remove_managed_save(call);
+}
+
+static void get_saved_xml(Call *call, Domain *self, sd_bus_message *options, SavedRequest request) {
+        g_autoptr(GError) error = NULL;
+        request.connection = self->connection;
+        request.domain = self;
+        if (options_read(options, &error, NULL))
+                saved_document_answer(&request, call);
+        else
+                call_fail(call, error);
+}
+
+static void bus_get_managed_save_xml(Call *call, Domain *self, sd_bus_message *options) {
+        get_saved_xml(call, self, options, (SavedRequest){ .reply = reply_domain_get_managed_save_xml });
+}
+
+static void bus_get_managed_save_xml_with_secrets(Call *call, Domain *self, sd_bus_message *options) {
+        get_saved_xml(call, self, options,
+                      (SavedRequest){ .secrets = true, .reply = reply_domain_get_managed_save_xml_with_secrets });
+}
+
+static void bus_set_managed_save_xml(Call *call, Domain *self, const char *xml, sd_bus_message *options) {
+        g_autoptr(GError) error = NULL;
+        SavedRequest request = {
+                .connection = self->connection, .domain = self, .xml = xml, .reply_done = reply_domain_set_managed_save_xml
+        };
+        if (saved_document_read_runs(options, &request.runs, &error))
+                saved_document_answer(&request, call);
+        else
+                call_fail(call, error);
 }
 
 static void bus_create_snapshot(Call *call, Domain *self, const char *xml, sd_bus_message *options) {

@@ -24,7 +24,7 @@ DeviceChange *resources_read_nodes(const char *nodes, sd_bus_message *options, G
 
 DeviceChange *resources_read_io_thread(IOThreadChange kind, uint32_t thread, sd_bus_message *options, GError **error);
 
-/* VALUES: a{st} by the names of Domain.SetIOThread, and the options behind it. *R is a negative errno where the message is not one. */
+/* ARGUMENTS: a{st} by the names of Domain.SetIOThread, and the options. *R is a negative errno where the message is not one. */
 DeviceChange *resources_read_io_thread_values(uint32_t thread, sd_bus_message *arguments, int *r, GError **error);
 
 /* What becomes of a guest that ends. */

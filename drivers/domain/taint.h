@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What has been done to a running guest, or is said in its document, that its hypervisor's driver cannot answer for: whoever looks for a
- * fault begins there. They stay until it is off, also over a restart of the driver. */
+/* What has been done to a running guest, or is said in its document, that its hypervisor's driver cannot answer for: whoever
+ * looks for a fault begins there. They stay until it is off, also over a restart of the driver. */
 
 #include "domain/domain.h"
 

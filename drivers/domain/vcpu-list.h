@@ -25,8 +25,8 @@ void vcpu_list_make(xmlNode *root, uint32_t maximum, uint32_t current);
 /* Reads a list such as "1-3,^2,5" of numbers below COUNT: uint32_t, in order. NULL: it is not one, or names none. */
 GArray *vcpu_list_read(const char *text, uint32_t count);
 
-/* Has those of NUMBERS, which are below MAXIMUM and not 0, be there or not, where there are CURRENT. What is behind one that is missing is
- * plugged, as the machine starts only with the first ones. */
+/* Has those of NUMBERS, which are below MAXIMUM and not 0, be there or not, where there are CURRENT. What is behind one that is
+ * missing is plugged, as the machine starts only with the first ones. */
 void vcpu_list_enable(xmlNode *root, uint32_t maximum, uint32_t current, const GArray *numbers, bool enabled);
 
 /* Changes how many there are: the lowest that are free are plugged, those with the highest numbers go, plugged ones first. Of a

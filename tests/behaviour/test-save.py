@@ -622,6 +622,72 @@ def no_managed_save_is_left_of_a_domain_that_is_undefined_meanwhile():
     print("# whether the save, and the undefining, failed:", sorted(outcomes))
 
 
+def the_document_in_a_saved_state_is_shown_and_replaced():
+    path, other = os.path.join(WORK, "documented"), os.path.join(WORK, "other.img")
+    secret = "<graphics type='vnc' passwd='hush'/>" if REAL else ""
+    domain = hypervisor.define(hypervisor.document("documented", devices=secret + "<disk type='file' device='cdrom'><target dev='hdc' bus='ide'/></disk>"))
+
+    def call(member, *arguments, on=None, **options):
+        signature = "s" * len(arguments) + "a{sv}"
+        return bus.call(on or hypervisor.path, f"{NAME}.{'Domain' if on else 'Connection'}", member, signature, *arguments, variants(options))
+
+    def leftovers():
+        return glob.glob(f"{path}.*") + [name for name in files() if ".save." in name]
+    with open(other, "wb") as file:
+        file.write(bytes(4096))
+    os.chmod(other, 0o644)
+    contains(expect("OperationInvalid", call, "GetManagedSaveXML", on=domain), "no managed save")
+    for managed in (False, True):
+        hypervisor.do(domain, "Start", paused=True)
+        succeeds(bus.call(domain, f"{NAME}.Domain", "ManagedSave" if managed else "Save", "a{sv}" if managed else "sa{sv}", *(() if managed else (path,)), {}))
+        bus.wait_state(domain, "shutoff")
+
+        def get_xml(**options):
+            if managed:
+                return call("GetManagedSaveXMLWithSecrets" if options.get("secrets") else "GetManagedSaveXML", on=domain)
+            return call("GetSavedXML", path, **options)
+
+        def put(xml, **options):
+            return call("SetManagedSaveXML", xml, on=domain, **options) if managed else call("SetSavedXML", path, xml, **options)
+        before = get_xml(secrets=True)
+        assert ("hush" in before) == REAL and "hush" not in get_xml() and "<name>documented</name>" in before
+        changed = before.replace('<target dev="hdc"', f'<source file="{other}"/><target dev="hdc"').replace("<name>", "<title>T\u00e4t</title><name>", 1)
+        assert changed.count(other) == 1, before
+        for wrong, error in (("<domain", "InvalidXML"), (before.replace("documented", "documented<"), "InvalidXML"), ("", "InvalidXML"),
+                             (before.replace(bus.get(domain, "Domain", "UUID"), "6a3a1f0e-9c1c-4c1a-8f0e-2d1b7a3c5e99"), "InvalidArgument"), (before.replace("</memory>", "0</memory>", 1), "InvalidArgument"),
+                             (before.replace("<devices>", "<devices><rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>"), "InvalidArgument")):
+            expect(error, put, wrong)
+        contains(expect("InvalidArgument", put, before, running=True, paused=True), "exclude")
+        contains(expect("InvalidArgument", put, before, run=True), "run")
+        assert get_xml(secrets=True) == before and not leftovers(), leftovers()
+        put(changed)
+        hypervisor.kill_driver()
+        contains(get_xml(), other, "T\u00e4t")
+        put(changed, running=True)
+        put(changed, paused=True)
+        assert not leftovers(), leftovers()
+        if managed:
+            hypervisor.do(domain, "Start")
+        else:
+            succeeds(bus.call(hypervisor.path, f"{NAME}.Connection", "RestoreDomain", "sa{sv}", path, {})[1])
+        bus.wait_state(domain, "paused")
+        contains(bus.call(domain, f"{NAME}.Domain", "GetXML", "a{sv}", {}), other)
+        hypervisor.do(domain, "Destroy")
+    for bad, error in (("relative", "InvalidArgument"), (os.path.join(WORK, "missing"), "InvalidArgument"), (other, "InvalidArgument"), ("/dev/null", "InvalidArgument"), (WORK, "InvalidArgument")):
+        expect(error, call, "GetSavedXML", bad)
+        expect(error, call, "SetSavedXML", bad, "<domain/>")
+    # A driver that is killed while it writes leaves the old state, or has written the new one.
+    with open(path, "ab") as file:
+        file.write(bytes(64 << 20))
+    for _ in range(3):
+        bus.begin(hypervisor.path, f"{NAME}.Connection", "SetSavedXML", "ssa{sv}", path, before, {})
+        hypervisor.kill_driver()
+        contains(call("GetSavedXML", path), "documented")
+    for name in glob.glob(f"{path}*"):
+        os.unlink(name)
+    hypervisor.do(domain, "Undefine", managed_save=True)
+
+
 def who_may_not_is_refused():
     if os.geteuid() != 0:
         return

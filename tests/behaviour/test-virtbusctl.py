@@ -418,6 +418,15 @@ def domains_start_stop_and_are_waited_for():
     assert json.loads(ctl("list", "--json", "tiny"))[0]["state"] == "paused"
     # Both options: it begins anew, and waits.
     ctl("save", "tiny")
+    text = ctl("saved", "tiny")
+    contains(text, "<name>tiny</name>")
+    file = os.path.join(ROOT, "saved.xml")
+    with open(file, "w", encoding="utf-8") as out:
+        out.write(text.replace("<name>", "<title>Saved</title><name>", 1))
+    ctl("saved", "tiny", file, "--running")
+    contains(ctl("saved", "tiny"), "<title>Saved</title>")
+    ctl("saved", "tiny", "--running", status=2)
+    contains(ctl("saved", file, status=1), "not a")
     ctl("start", "--paused", "--force", "tiny")
     assert json.loads(ctl("list", "--json", "tiny"))[0]["state"] == "paused"
     contains(ctl("show", "tiny"), "HasManagedSave=false")
