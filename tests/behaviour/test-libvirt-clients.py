@@ -137,6 +137,17 @@ def virt_install_makes_a_machine_that_runs():
     virsh("destroy", "installed")
     contains(virsh("dominfo", "installed"), "Max memory:     98304 KiB")
     virsh("undefine", "installed")
+    # Without pools an image is given as the document has it.
+    image = os.path.join(ROOT, "installed.img")
+    with open(image, "wb") as file:
+        file.truncate(1 << 20)
+    with_image = [f"source.file={image},target.dev=vda,target.bus=virtio" if word == "none" and common[i - 1] == "--disk" else word for i, word in enumerate(common)]
+    ask(*with_image, "--name", "imaged", "--graphics", "none")
+    contains(virsh("domblklist", "imaged"), image)
+    ask("virt-xml", "--connect", URI, "imaged", "--add-device", "--rng", "/dev/urandom", "--update")
+    contains(virsh("dumpxml", "imaged"), "/dev/urandom")
+    virsh("destroy", "imaged")
+    virsh("undefine", "imaged")
     if os.path.exists("/usr/share/OVMF/OVMF_CODE_4M.fd"):
         ask(*common, "--name", "uefi", "--graphics", "none", "--boot", "uefi")
         contains(virsh("dumpxml", "uefi"), "<os firmware='efi'>")
@@ -184,69 +195,208 @@ def virt_viewer_shows_a_display():
 
 
 HANDS = """
-import pyatspi, select, sys, time
+import gi.repository.GLib, pyatspi, select, sys, time
 
-def look(node, role, name):
+def every(node):
     # A window may go while it is looked through.
     try:
-        if node.getRoleName() == role and node.name == name and node.getState().contains(pyatspi.STATE_SENSITIVE):
-            return node
-        return next(filter(None, (look(child, role, name) for child in node if child)), None)
+        yield node
+        for child in node:
+            if child:
+                yield from every(child)
     except Exception:
-        return None
+        return
 
-def find(role, name):
-    # What is on the screen and can be used.
+def has(node, *states):
+    return all(node.getState().contains(state) for state in states)
+
+def fits(node, role, name, shown, sensitive):
+    try:
+        named = node.name.startswith(name[:-1]) if name.endswith("*") else node.name == name
+        return named and node.getRoleName() == role and (has(node, pyatspi.STATE_SENSITIVE) or not sensitive) and (has(node, pyatspi.STATE_SHOWING) or not shown)
+    except Exception:
+        return False
+
+def find(role, name, wanted=True, shown=False, sensitive=True):
+    # What can be used on the screen; menus are, though they are not shown.
     deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        found = look(pyatspi.Registry.getDesktop(0), role, name)
-        if found:
+    while True:
+        found = next((node for node in every(pyatspi.Registry.getDesktop(0)) if fits(node, role, name, shown, sensitive)), None)
+        if bool(found) == wanted:
             return found
+        if time.monotonic() > deadline:
+            alerts = [node.name for alert in every(pyatspi.Registry.getDesktop(0)) if fits(alert, "alert", "*", True, False) for node in every(alert)]
+            sys.exit(f"there is {'no' if wanted else 'still a'} {role} {name!r}; dialogs: {alerts}")
         select.select([], [], [], 0.05)
-    sys.exit(f"there is no {role} {name!r}")
 
-verb, role, name = sys.argv[1:]
-node = find(role, name.replace("/", "\\n"))
-if verb == "press":
-    node.queryAction().doAction(0)
+def press(node):
+    try:
+        node.queryAction().doAction(0)
+    except gi.repository.GLib.GError:
+        pass  # it is gone before it has answered: what it opens or ends is looked at next
+
+def choose(node):
+    row = node
+    while row.parent.getRoleName() not in ("table", "tree table", "page tab list"):
+        row = row.parent
+    row.parent.querySelection().selectChild(row.getIndexInParent())
+
+def rest():
+    # Until what has been done has been taken up: the program answers when it is idle.
+    select.select([], [], [], 0.3)
+
+verb, role, name, *value = sys.argv[1:]
+name = name.replace("//", "\\n")  # a machine and its state
+node = find(role, name, verb != "gone", verb in ("choose", "set", "write", "pick", "do"), verb not in ("look", "gone"))
+if verb in ("press", "do"):
+    press(node)
+elif verb == "choose":
+    choose(node)
+elif verb == "set":
+    node.queryValue().currentValue = float(value[0])
+elif verb == "write":
+    node.queryEditableText().setTextContents(value[0])
+elif verb == "pick":
+    press(node)
+    press(next(item for item in every(node) if fits(item, "menu item", value[0], False, True)))
+if verb not in ("see", "look", "gone"):
+    rest()
 """
 
 
-def virt_manager_lists_starts_and_ends_machines():
-    need("virt-manager", "--version")
-    need("Xvfb", "-help")
-    need("/usr/bin/python3", "-c", "import pyatspi")
-    for name in ("managed", "other"):
-        virsh("define", write("managed.xml", hypervisor.document(name, "<graphics type='vnc' port='-1'/><video><model type='vga'/></video>")))
-    server, environment = start_display()
-    session, address = start_session_bus()
-    environment |= {"DBUS_SESSION_BUS_ADDRESS": address, "GTK_MODULES": "gail:atk-bridge", "XDG_RUNTIME_DIR": os.path.join(ROOT, "runtime")}
-    os.makedirs(environment["XDG_RUNTIME_DIR"], 0o700, exist_ok=True)
+class Screen:
+    """A display, the bus of a session, and virt-manager, which is looked at and used by its accessible face."""
 
-    def hands(*steps):
-        for step in steps:  # each by a process of its own, which keeps nothing of what it has seen
-            ask("/usr/bin/python3", "-c", HANDS, *step.split("|"), **environment)
-    with open(os.path.join(ROOT, "virt-manager.log"), "w", encoding="utf-8") as log:
-        manager = subprocess.Popen(["virt-manager", "--connect", URI, "--no-fork", "--debug"], env=environment, stdout=log, stderr=log)
-    hands("see|table cell|managed/Shutoff", "see|table cell|other/Shutoff")
-    # What is changed elsewhere is shown, and what is pressed is done.
-    virsh("start", "managed")
-    hands("see|table cell|managed/Running")
-    virsh("suspend", "managed")
-    hands("see|table cell|managed/Paused")
-    virsh("destroy", "managed")
-    hands("see|table cell|managed/Shutoff")
-    end(manager)
-    with open(os.path.join(ROOT, "virt-manager.log"), "a", encoding="utf-8") as log:
-        manager = subprocess.Popen(["virt-manager", "--connect", URI, "--no-fork", "--debug", "--show-domain-editor", "managed"], env=environment, stdout=log, stderr=log)
-    hands("see|table cell|Video VGA", "press|push button|Run", "press|toggle button|Pause")
-    contains(virsh("domstate", "managed"), "paused")
-    hands("press|menu item|Resume", "press|menu item|Force Off", "press|push button|Yes", "see|push button|Run")
-    contains(virsh("domstate", "managed"), "shut off")
-    for process in (manager, session, server):
-        end(process)
+    def __enter__(self):
+        need("virt-manager", "--version")
+        need("Xvfb", "-help")
+        need("/usr/bin/python3", "-c", "import pyatspi")
+        self.server, self.environment = start_display()
+        self.session, address = start_session_bus()
+        self.manager, self.log = None, os.path.join(ROOT, "virt-manager.log")
+        self.environment |= {"DBUS_SESSION_BUS_ADDRESS": address, "GTK_MODULES": "gail:atk-bridge", "XDG_RUNTIME_DIR": os.path.join(ROOT, "runtime")}
+        os.makedirs(self.environment["XDG_RUNTIME_DIR"], 0o700, exist_ok=True)
+        return self
+
+    def __exit__(self, *_):
+        for process in filter(None, (self.manager, self.session, self.server)):
+            end(process)
+
+    def show(self, *options, uri=URI):
+        if self.manager:
+            end(self.manager)
+        with open(self.log, "w", encoding="utf-8") as log:
+            self.manager = subprocess.Popen(["virt-manager", "--connect", uri, "--no-fork", "--debug", *options], env=self.environment, stdout=log, stderr=log)
+
+    def hands(self, *steps):
+        """Each of VERB|ROLE|NAME[|VALUE], by a process of its own, which keeps nothing of what it has seen."""
+        for step in steps:
+            ask("/usr/bin/python3", "-c", HANDS, *step.split("|"), timeout=10 * DEADLINE, **self.environment)
+
+    def wait_log(self, *words):
+        """What its debugging says."""
+        deadline = time.monotonic() + DEADLINE
+        while not all(word in (said := open(self.log, encoding="utf-8").read()) for word in words):
+            assert time.monotonic() < deadline, said[-3000:]
+            select.select([], [], [], 0.05)
+
+
+# virt-manager takes any transport in an URI for another host's, whose displays it does not open.
+LOCAL = f"qemu:///system?socket={SOCKET}"
+
+
+def virt_manager_lists_starts_and_ends_machines():
+    with Screen() as screen:
+        for name in ("managed", "other"):
+            virsh("define", write("managed.xml", hypervisor.document(name, "<graphics type='vnc' port='-1'/><video><model type='vga'/></video>")))
+        screen.show()
+        screen.hands("see|table cell|managed//Shutoff", "see|table cell|other//Shutoff")
+        # What is changed elsewhere is shown, and what is pressed is done.
+        virsh("start", "managed")
+        screen.hands("see|table cell|managed//Running")
+        virsh("suspend", "managed")
+        screen.hands("see|table cell|managed//Paused")
+        virsh("destroy", "managed")
+        screen.hands("see|table cell|managed//Shutoff")
+        screen.show("--show-domain-editor", "managed")
+        screen.hands("see|table cell|Video VGA", "press|push button|Run", "press|toggle button|Pause")
+        contains(virsh("domstate", "managed"), "paused")
+        screen.hands("press|menu item|Resume", "press|menu item|Force Off", "press|push button|Yes", "see|push button|Run")
+        contains(virsh("domstate", "managed"), "shut off")
     for name in ("managed", "other"):
         virsh("undefine", name)
+
+
+PARTS = {"Tablet": "<input type='tablet' bus='usb'/>", "NIC :00:00:09": "<interface type='user'><mac address='52:54:00:00:00:09'/></interface>",
+         "Display VNC": "<graphics type='vnc' port='-1'/>", "Sound ich6": "<sound model='ich6'/>", "Serial 1": "<serial type='pty'/>",
+         "Channel (qemu-ga)": "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>",
+         "Video VGA": "<video><model type='vga'/></video>", "Watchdog": "<watchdog model='i6300esb'/>"}
+
+
+def virt_manager_shows_and_changes_the_hardware_of_a_machine():
+    with Screen() as screen:
+        virsh("define", write("parts.xml", hypervisor.document("parts", "".join(PARTS.values()))))
+        screen.show("--show-domain-editor", "parts")
+        screen.hands(*(f"choose|table cell|{page}" for page in ("Overview", "Performance", "CPUs", "Memory", "Boot Options", *PARTS)), "gone|alert|vmm dialog")
+        # What is changed elsewhere is shown.
+        virsh("setmem", "parts", "40M", "--config")
+        screen.hands("choose|table cell|Memory", "set|spin button|Memory Select|48", "do|push button|config-apply",
+                     "choose|table cell|CPUs", "set|spin button|Virtual CPU Select|2", "do|push button|config-apply",
+                     "choose|table cell|Boot Options", "do|check box|Start virtual machine on host boot up", "do|push button|config-apply", "gone|alert|vmm dialog")
+        contains(virsh("dominfo", "parts"), "Used memory:    49152 KiB", "CPU(s):         2", "Autostart:      enable")
+        screen.hands("choose|table cell|Watchdog", "do|push button|config-remove", "press|push button|Yes", "gone|table cell|Watchdog")
+        assert "<watchdog" not in virsh("dumpxml", "parts")
+        # While it runs, what is added is plugged in, too, and what is removed is unplugged.
+        virsh("start", "parts")
+        rng = "RNG /dev/urandom"
+        screen.hands("do|push button|add-hardware", "choose|table cell|RNG", "do|push button|Finish", "gone|frame|Add New Virtual Hardware", f"see|table cell|{rng}")
+        screen.hands("choose|table cell|Tablet", "do|push button|config-remove", "press|push button|Yes", "gone|table cell|Tablet")
+        for options in ((), ("--inactive",)):
+            document = virsh("dumpxml", "parts", *options)
+            assert "<rng" in document and "tablet" not in document, document
+        assert "Traceback" not in open(screen.log, encoding="utf-8").read().split("Launching requested window")[1]
+        virsh("destroy", "parts")
+        screen.hands("press|menu item|Clone...", "do|push button|Clone", "gone|frame|Clone Virtual Machine")
+        contains(virsh("dumpxml", "parts-clone"), "<rng")
+        screen.show("--show-domain-delete", "parts")
+        screen.hands("do|push button|Delete", "gone|frame|Delete Virtual Machine")
+        assert virsh("list", "--all", "--name").split() == ["parts-clone"]
+    virsh("undefine", "parts-clone")
+
+
+def virt_manager_shows_the_consoles_and_snapshots_of_a_machine():
+    with Screen() as screen:
+        image = os.path.join(ROOT, "pictured.qcow2")
+        ask("qemu-img", "create", "-q", "-f", "qcow2", image, "8M")
+        virsh("create", write("pictured.xml", hypervisor.document("pictured", PARTS["Display VNC"] + PARTS["Video VGA"] + PARTS["Serial 1"] + "<disk type='file' device='disk'>"
+              f"<driver name='qemu' type='qcow2'/><source file='{image}'/><target dev='vda' bus='virtio'/></disk>")))
+        screen.show("--show-domain-console", "pictured", uri=LOCAL)
+        screen.wait_log("Viewer connected")
+        screen.hands("press|menu|View", "press|menu|Consoles", "press|radio menu item|Serial 1", "see|terminal|Serial Terminal")
+        screen.wait_log("Opening console stream", "alias=serial0")
+        screen.hands("press|radio button|Snapshots", "do|push button|snapshot-add", "do|push button|Finish", "gone|frame|Create snapshot", "choose|table cell|snapshot1*")
+        contains(virsh("snapshot-dumpxml", "pictured", "snapshot1"), "<state>running</state>", "<memory snapshot='internal'/>")
+        screen.hands("do|push button|snapshot-start", "press|push button|Yes", "gone|alert|vmm dialog", "see|push button|snapshot-delete", "do|push button|snapshot-delete",
+                     "press|push button|Yes", "gone|table cell|snapshot1*", "gone|alert|vmm dialog")
+        assert virsh("snapshot-list", "pictured", "--name").strip() == ""
+        assert "Traceback" not in open(screen.log, encoding="utf-8").read().split("Launching requested window")[1]
+    virsh("destroy", "pictured")
+
+
+def virt_manager_makes_starts_and_ends_networks():
+    if os.geteuid() != 0 or not shutil.which("dnsmasq") or not shutil.which("nft"):
+        raise Skip("no network can be started")
+    with Screen() as screen:
+        virsh("net-define", write("seen.xml", "<network><name>seen</name><bridge name='vbtest9'/></network>"))
+        screen.show("--show-host-summary", uri=LOCAL)
+        screen.hands("choose|page tab|Virtual Networks", "choose|table cell|seen", "do|push button|net-start", "see|push button|net-stop")
+        contains(virsh("net-list"), "seen")
+        screen.hands("do|push button|net-add", "write|text|Net Name Field|made", "do|push button|Finish", "gone|frame|Create a new virtual network", "choose|table cell|made")
+        contains(virsh("net-dumpxml", "made"), "<forward mode='nat'/>", "<dhcp>")
+        for name in ("made", "seen"):
+            screen.hands(f"choose|table cell|{name}", "do|push button|net-stop", "do|push button|net-delete", "press|push button|Yes", f"gone|table cell|{name}")
+        assert virsh("net-list", "--all", "--name").split() == []
+        assert "Traceback" not in open(screen.log, encoding="utf-8").read().split("Launching requested window")[1]
 
 
 def take_libvirts_place():
@@ -318,8 +468,12 @@ class Page:
             assert time.monotonic() < deadline, f"{expression} is not true of: {text}"
             select.select([], [], [], 0.05)
 
-    def press(self, words):
-        button = f"[...document.querySelectorAll('button')].find(one => one.innerText == '{words}')"
+    def press_id(self, identity):
+        self.wait(f"document.getElementById('{identity}')")
+        self.do("Runtime.evaluate", expression=f"document.getElementById('{identity}').click()")
+
+    def press(self, words, within=""):
+        button = f"[...document.querySelectorAll('{within}button')].find(one => one.innerText == '{words}')"
         self.wait(button)
         self.do("Runtime.evaluate", expression=f"{button}.click()")
 
@@ -338,8 +492,11 @@ def cockpits_page_lists_and_starts_machines_and_shows_their_display():
         file.write(text.replace("</busconfig>", '<policy user="root"><allow own="org.libvirt"/><allow send_destination="org.libvirt"/></policy></busconfig>'))
     bus.call("/org/freedesktop/DBus", "org.freedesktop.DBus", "ReloadConfig", destination="org.freedesktop.DBus")
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    image = os.path.join(ROOT, "web.qcow2")
+    ask("qemu-img", "create", "-q", "-f", "qcow2", image, "8M")
+    disk = f"<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='{image}'/><target dev='vda' bus='virtio'/></disk>"
     for name in ("web", "other"):
-        virsh("define", write("page.xml", hypervisor.document(name, "<graphics type='vnc' port='-1'/><video><model type='vga'/></video>")))
+        virsh("define", write("page.xml", hypervisor.document(name, "<graphics type='vnc' port='-1'/><video><model type='vga'/></video>" + disk * (name == "web"))))
     environment = {**ENVIRONMENT, "XDG_RUNTIME_DIR": os.path.join(ROOT, "cockpit")}
     os.makedirs(environment["XDG_RUNTIME_DIR"], 0o700)
     with socket.create_server(("127.0.0.1", 0)) as one:
@@ -363,12 +520,17 @@ def cockpits_page_lists_and_starts_machines_and_shows_their_display():
     page.wait(shown.format("other", "Running"))
     page.do("Page.navigate", url=f"http://127.0.0.1:{port}/cockpit/@localhost/machines/index.html#vm?name=web&connection=system")
     page.wait("[...document.querySelectorAll('button')].some(one => one.innerText == 'Disconnect')")  # from the display
+    # What its dialogs make is there, and is shown.
+    page.press_id("vm-web-add-snapshot-button")
+    page.press("Create", within="[role=dialog] ")
+    page.wait("document.body.innerText.includes('Revert')")
+    assert virsh("snapshot-list", "web", "--name")
     page.end()
     for process in (web, service):
         end(process)
     for name in ("web", "other"):
         virsh("destroy", name)
-        virsh("undefine", name)
+        virsh("undefine", name, "--snapshots-metadata")
 
 
 def the_resource_agent_of_pacemaker_starts_and_stops_a_domain():
@@ -394,6 +556,9 @@ TESTS = [
     virt_install_makes_a_machine_that_runs,
     virt_viewer_shows_a_display,
     virt_manager_lists_starts_and_ends_machines,
+    virt_manager_shows_and_changes_the_hardware_of_a_machine,
+    virt_manager_shows_the_consoles_and_snapshots_of_a_machine,
+    virt_manager_makes_starts_and_ends_networks,
     libvirts_own_service_on_the_bus_serves_its_clients,
     cockpits_page_lists_and_starts_machines_and_shows_their_display,
     the_resource_agent_of_pacemaker_starts_and_stops_a_domain,
