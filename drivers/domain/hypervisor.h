@@ -135,7 +135,11 @@ typedef struct HypervisorSnapshots {
         /* Makes it, of a guest that is up or a domain that is off: tree_create_made follows, or tree_create_unknown. */
         void (*create)(Operation *operation);
 
-        /* Loads that of snapshot_revert_definition into the guest that is up, or into the images of a domain that is off:
+        /* Looks whether the images have that of snapshot_revert_definition, whatever the domain does, and changes nothing:
+         * snapshot_looked follows. */
+        void (*look)(Operation *operation);
+
+        /* Loads it into the guest that is up, or into the images of a domain that is off:
          * snapshot_loaded follows, or the end of the guest. */
         void (*load)(Operation *operation);
 

@@ -3,11 +3,13 @@
 
 SnapshotRun *snapshot_run_new(const char *name, Definition *live) {
         SnapshotRun *run = g_new0(SnapshotRun, 1);
-        *run = (SnapshotRun){ g_strdup(name), definition_ref(live) };
+        *run = (SnapshotRun){ .name = g_strdup(name), .live = definition_ref(live) };
         return run;
 }
 
 void snapshot_run_free(SnapshotRun *run) {
+        if (run->rest)
+                run->dropped(run->rest);
         g_free(run->name);
         definition_unref(run->live);
         g_free(run);

@@ -16,6 +16,10 @@ static void create(Operation *operation) {
         tree_create_made(operation, error);
 }
 
+static void look(Operation *operation) {
+        snapshot_looked(operation, NULL);
+}
+
 static void load(Operation *operation) {
         g_autoptr(GError) error = laboratory_take_failure(operation->domain, TEST_SNAPSHOT);
         if (!error && domain_is_active(operation->domain))
@@ -33,6 +37,7 @@ static void take_out(Operation *operation, const SnapshotDefinition *definition,
 const HypervisorSnapshots machine_snapshots = {
         .prepare = prepare,
         .create = create,
+        .look = look,
         .load = load,
         .remove = take_out,
 };

@@ -260,6 +260,41 @@ def an_image_without_it_leaves_the_guest_as_it_is():
     end(qemu, domain)
 
 
+def a_revert_that_does_not_start_leaves_everything_as_before(hypervisor):
+    """Definition, current snapshot and a managed save; with QEMU where an image is gone of which it is, or is not, within."""
+    path, other = image("unstarted.qcow2"), image("unstarted.raw", format="raw")
+    disks = disk(path) + disk(other, "vdb", "raw")
+    domain = hypervisor.define(hypervisor.document("unstarted", disks, memory=16))
+    hypervisor.do(domain, "Start", paused=True)
+    of_one = "<disks><disk name='vda' snapshot='internal'/><disk name='vdb' snapshot='no'/></disks>"
+    one, two = create(domain, "one", of_one), create(domain, "two", of_one)
+    hypervisor.do(domain, "ManagedSave")
+    bus.wait(lambda: hypervisor.state(domain) == "shutoff" and bus.get(domain, "Domain", "HasManagedSave"), "it to be saved")
+    hypervisor.define(hypervisor.document("unstarted", disks, memory=32, uuid=bus.get(domain, "Domain", "UUID")))
+
+    def what_it_is():
+        return (hypervisor.state(domain), current(domain), bus.get(domain, "Domain", "HasManagedSave"),
+                bus.call(domain, f"{NAME}.Domain", "GetXML", "a{sv}", {}))
+    before = what_it_is()
+    assert before[:3] == ("shutoff", two, True)
+    for file in (path, other):
+        if hypervisor is test:
+            bus.call(test.path, f"{NAME}.Test", "FailNext", "sss", "start", "HypervisorFailed", "no luck")
+        os.rename(file, file + ".away")
+        try:
+            do(one, "Revert")
+            raise AssertionError("it has started")
+        except BusError as error:
+            contains(error.message, "unstarted", "no luck" if hypervisor is test else os.path.basename(file))
+            assert what_it_is() == before, what_it_is()
+        os.rename(file + ".away", file)
+    do(one, "Revert")
+    assert what_it_is()[:3] == ("paused", one, False)
+    hypervisor.do(domain, "Destroy")
+    assert what_it_is()[3] != before[3]
+    end(hypervisor, domain)
+
+
 def the_next_driver_knows_them():
     domain, path = started("next")
     writes(domain)
@@ -540,7 +575,7 @@ def of(function, hypervisor):
     return each
 
 
-BOTH = [the_tree_is_one, they_are_made_known_again, a_transient_domain_takes_them_with_it, damaged_files_are_left_alone]
+BOTH = [a_revert_that_does_not_start_leaves_everything_as_before, the_tree_is_one, they_are_made_known_again, a_transient_domain_takes_them_with_it, damaged_files_are_left_alone]
 run([a_guest_goes_back_in_place, a_paused_guest_is_kept_and_stays_so, a_domain_that_is_off_is_kept_and_goes_back, nothing_is_half_made,
     what_cannot_be_is_refused_by_name, other_devices_need_force, an_image_without_it_leaves_the_guest_as_it_is, the_next_driver_knows_them,
     a_driver_that_is_killed_leaves_nothing_half_made, what_somebody_else_has_made_is_never_taken_for_half_made,

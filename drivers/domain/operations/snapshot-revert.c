@@ -22,6 +22,8 @@ typedef struct SnapshotRevert {
         SnapshotRevertOptions options;
         SnapshotDefinition *definition;
         Definition *live, *inactive; /* what it becomes; LIVE: NULL where it does not run then */
+        bool is_started;             /* its guest was, from it: what is left is to write that down */
+        bool is_looking;             /* at the images */
         bool is_ending;              /* its guest is, to be started anew */
         bool is_in_place;            /* its guest runs on */
         bool is_loaded, runs;
@@ -43,6 +45,8 @@ const SnapshotDefinition *snapshot_revert_definition(const Operation *operation)
 bool snapshot_revert_runs(const Operation *operation) {
         return ((const SnapshotRevert *) operation)->runs;
 }
+
+static void revert_free(Operation *operation);
 
 static bool is_offered(const Hypervisor *hypervisor) {
         return HYPERVISOR_HAS(hypervisor, snapshots, load);
@@ -147,13 +151,18 @@ static bool check(SnapshotRevert *self, GError **error) {
         return read_definitions(self, error);
 }
 
-/* The end: definition and snapshots are written, then it starts, or runs already */
+/* The end: definition and snapshots are written, once it runs. One without memory has gone back before it starts. */
+
+/* Nothing comes between. */
+static void put_first(Domain *domain, Operation *operation) {
+        operation->domain = domain;
+        g_queue_push_head(&domain->waiting, operation);
+}
 
 static void go_on(SnapshotRevert *self) {
         Domain *domain = self->operation.domain;
         g_autoptr(GError) ended = NULL;
-        bool starts = !self->is_in_place && !domain_is_active(domain) &&
-                      (self->live || self->options.running || self->options.paused);
+        bool starts = !self->is_in_place && !domain_is_active(domain) && (self->options.running || self->options.paused);
         if (self->turn)
                 turn_end(g_steal_pointer(&self->turn));
         if (self->is_in_place && !domain_is_up(domain))
@@ -161,12 +170,8 @@ static void go_on(SnapshotRevert *self) {
                             self->name);
         else if (starts) {
                 StartOptions options = { .paused = !self->runs, .boots = true };
-                if (self->live)
-                        options.snapshot = snapshot_run_new(self->name, self->live);
-                Operation *start = start_new(g_steal_pointer(&self->operation.call), options);
-                start->domain = domain;
-                g_queue_push_head(&domain->waiting, start); /* nothing comes between */
-        } else if (domain_is_up(domain)) {
+                put_first(domain, start_new(g_steal_pointer(&self->operation.call), options));
+        } else if (domain_is_up(domain) && !self->is_started) {
                 if (self->live)
                         domain_memory_changed(domain, self->live->memory);
                 domain_changed(domain, self->runs ? DOMAIN_RUNNING : DOMAIN_PAUSED, REASON_SNAPSHOT);
@@ -225,17 +230,53 @@ void snapshot_loaded(Operation *operation, const GError *error) {
 }
 
 /* It is off */
-static void revert_images(void *data) {
-        SnapshotRevert *self = data;
+
+static void on_started(void *rest, Call *call) {
+        Operation *operation = rest;
+        operation->call = call;
+        operation->sender = g_strdup(call_sender(call));
+        put_first(operation->domain, operation);
+}
+
+static void on_not_started(void *rest) {
+        revert_free(rest);
+        g_free(rest);
+}
+
+/* Its start loads the disks with the memory. Where that fails all is as before; where not, the rest of this comes after it. */
+static void start_first(SnapshotRevert *self) {
         Domain *domain = self->operation.domain;
-        if (has_memory(self)) /* its start loads the disks with the memory */
-                write_all(self);
-        else
-                domain->connection->hypervisor->snapshots->load(&self->operation);
+        SnapshotRun *run = snapshot_run_new(self->name, self->live);
+        StartOptions options = { .paused = !self->runs, .boots = true, .snapshot = run };
+        SnapshotRevert *rest = (SnapshotRevert *) snapshot_revert_new(NULL, self->name, self->options);
+        rest->operation.domain = domain;
+        rest->definition = g_steal_pointer(&self->definition);
+        rest->live = g_steal_pointer(&self->live);
+        rest->inactive = g_steal_pointer(&self->inactive);
+        rest->runs = self->runs;
+        rest->is_started = true;
+        run->rest = rest;
+        run->started = on_started;
+        run->dropped = on_not_started;
+        put_first(domain, start_new(g_steal_pointer(&self->operation.call), options));
+        operation_finish(&self->operation, NULL);
+}
+
+static void write_started(SnapshotRevert *self) {
+        self->is_in_place = self->is_loaded = true;
+        write_all(self);
+}
+
+static void load_images(void *data) {
+        SnapshotRevert *self = data;
+        self->operation.domain->connection->hypervisor->snapshots->load(&self->operation);
 }
 
 static void revert_off(SnapshotRevert *self) {
-        managed_save_remove_first(self->operation.domain, revert_images, self); /* it is of what the disks were */
+        if (has_memory(self))
+                start_first(self);
+        else
+                managed_save_remove_first(self->operation.domain, load_images, self); /* it is of what the disks were */
 }
 
 static int on_off(sd_event_source *source, void *data) {
@@ -271,6 +312,10 @@ static void begin(Operation *operation) {
         Domain *domain = operation->domain;
         bool active = domain_is_active(domain);
         g_autoptr(GError) error = NULL;
+        if (self->is_started) {
+                write_started(self);
+                return;
+        }
         if (!check(self, &error)) {
                 operation_finish(operation, error);
                 return;
@@ -285,7 +330,23 @@ static void begin(Operation *operation) {
                 operation_finish(operation, error);
         } else if (self->is_in_place)
                 domain->connection->hypervisor->snapshots->load(operation);
-        else if (active) {
+        else {
+                self->is_looking = true;
+                domain->connection->hypervisor->snapshots->look(operation);
+        }
+}
+
+/* Its guest may have ended meanwhile. */
+void snapshot_looked(Operation *operation, const GError *failure) {
+        SnapshotRevert *self = (SnapshotRevert *) operation;
+        Domain *domain = operation->domain;
+        g_autoptr(GError) error = failure ? g_error_copy(failure) : NULL;
+        self->is_looking = false;
+        if (!error && domain->connection->closing)
+                domain_fail(domain, &error, VIRTBUS_ERROR_CANCELLED, "the driver is ending");
+        if (error)
+                fail(self, error);
+        else if (domain_is_active(domain)) {
                 self->is_ending = true;
                 domain_destroy(domain, REASON_SNAPSHOT, NULL);
         } else
@@ -295,7 +356,7 @@ static void begin(Operation *operation) {
 /* Its guest's end is a step of it, or comes while it is written down that it has gone back: that is done first. */
 static OperationFate fate(const Operation *operation) {
         const SnapshotRevert *self = (const SnapshotRevert *) operation;
-        return self->is_ending || self->is_loaded ? OPERATION_GOES_ON : OPERATION_FAILS;
+        return self->is_looking || self->is_ending || self->is_loaded ? OPERATION_GOES_ON : OPERATION_FAILS;
 }
 
 static void revert_free(Operation *operation) {

@@ -20,6 +20,9 @@ Operation *snapshot_revert_new(Call *call, const char *name, SnapshotRevertOptio
 const SnapshotDefinition *snapshot_revert_definition(const Operation *operation);
 bool snapshot_revert_runs(const Operation *operation); /* whether the processors are to run then */
 
+/* The images have it, or ERROR says why not. */
+void snapshot_looked(Operation *operation, const GError *error);
+
 /* It is loaded, or ERROR says why nothing has changed. A guest that is neither any more is to be ended. */
 void snapshot_loaded(Operation *operation, const GError *error);
 

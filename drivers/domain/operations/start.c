@@ -131,6 +131,11 @@ static void start_failed(Operation *operation, const GError *error) {
 }
 
 static void start_reply(Operation *operation, Call *call) {
+        SnapshotRun *snapshot = ((const Start *) operation)->options.snapshot;
+        if (snapshot) {
+                snapshot->started(g_steal_pointer(&snapshot->rest), call);
+                return;
+        }
         if (((const Start *) operation)->options.creates)
                 reply_connection_create_domain(call, published_path(operation->domain->published));
         else

@@ -4,6 +4,7 @@
 #include <endian.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -95,4 +96,13 @@ bool image_make(int fd, const char *path, const char *format, uint64_t size, con
         if (strcmp(format, "qcow2") == 0)
                 return make_qcow2(fd, path, size, backing, backing_format, error);
         return ftruncate(fd, (off_t) size) == 0 || virtbus_error_set_errno(error, errno, "image %s cannot be made", path);
+}
+
+int image_make_in_memory(uint64_t size, GError **error) {
+        g_autofd int fd = memfd_create("virtbus-image", MFD_CLOEXEC);
+        if (fd < 0) {
+                virtbus_error_set_errno(error, errno, "a file in memory cannot be made");
+                return -1;
+        }
+        return image_make(fd, "in memory", "qcow2", size, NULL, NULL, error) ? steal_fd(&fd) : -1;
 }

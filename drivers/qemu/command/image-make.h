@@ -11,3 +11,6 @@
  * what it is backed by, of a qcow2. */
 bool image_make(int fd, const char *path, const char *format, uint64_t size, const char *backing, const char *backing_format,
                 GError **error);
+
+/* Makes a qcow2 image in memory; -1 with an error. */
+int image_make_in_memory(uint64_t size, GError **error);

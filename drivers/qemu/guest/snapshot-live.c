@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "domain/domain-run.h"
+#include "domain/operations/managed-save.h"
 #include "domain/operations/snapshot-create.h"
 #include "domain/operations/snapshot-revert.h"
 #include "domain/operations/tree-create.h"
@@ -228,7 +229,8 @@ static bool check_images(const Snapshotting *self, JsonArray *nodes, GError **er
         return check_nodes(self, error);
 }
 
-static void load(Snapshotting *self) {
+static void load(void *data) {
+        Snapshotting *self = data;
         self->has_begun = true;
         self->job = monitor_job_new(self->guest->monitor, "snapshot-load", arguments_of(self), on_job_done, self);
 }
@@ -241,6 +243,8 @@ static void on_nodes_known(void *data, JsonObject *answer, const GError *failure
                 return;
         if (error || !check_images(self, json_array(answer, "return"), &error))
                 finish(self, error);
+        else if (!self->operation) /* START: what was saved is of what the disks were */
+                managed_save_remove_first(guest->domain, load, self);
         else
                 load(self);
 }
@@ -418,6 +422,9 @@ static void on_status_change(Guest *guest, JsonObject *unused) {
 }
 
 static void forget(Guest *guest) {
+        Domain *domain = guest->domain;
+        if (guest->snapshotting && domain->save_removed_data == guest->snapshotting)
+                domain->save_removed = NULL;
         if (guest->snapshotting)
                 end(guest->snapshotting);
         g_clear_error(&guest->snapshot_failure);

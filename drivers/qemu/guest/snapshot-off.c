@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -51,7 +50,9 @@ typedef struct OffTask {
 
         void (*run)(struct OffWork *work); /* tells QEMU; NULL: choosing is all */
         void (*told)(struct OffWork *work, Operation *operation, const GError *error);
-        bool needs_scratch, passes_over; /* what is not there any more */
+        bool needs_scratch;
+        bool passes_over; /* what is not there any more */
+        bool only_looks;  /* also at images that the guest's QEMU has */
 } OffTask;
 
 typedef struct OffWork {
@@ -287,15 +288,6 @@ static bool start(OffWork *work, GError **error) {
 
 /* Opening */
 
-static int make_scratch(GError **error) {
-        g_autofd int fd = memfd_create("virtbus-snapshot", MFD_CLOEXEC);
-        if (fd < 0) {
-                virtbus_error_set_errno(error, errno, "a file in memory cannot be made");
-                return -1;
-        }
-        return image_make(fd, "in memory", "qcow2", SCRATCH_BYTES, NULL, NULL, error) ? steal_fd(&fd) : -1;
-}
-
 /* Whether it is there; where it is not, and that is no fault, *FD is -1. */
 static bool open_one(const OffWork *work, const SnapshotImage *image, int *fd, GError **error) {
         struct stat info;
@@ -385,7 +377,7 @@ static void begin(Operation *operation, const SnapshotDefinition *definition, co
                 .scratch = -1,
                 .output = -1,
         };
-        for (guint i = 0; domain_is_active(domain) && i < work->all->len;) { /* its guest's QEMU has these */
+        for (guint i = 0; domain_is_active(domain) && !task->only_looks && i < work->all->len;) { /* its QEMU has these */
                 const SnapshotImage *image = work->all->pdata[i];
                 if (snapshot_images_disk(domain_definition(domain), image->path))
                         g_ptr_array_remove_index(work->all, i);
@@ -393,7 +385,7 @@ static void begin(Operation *operation, const SnapshotDefinition *definition, co
                         i++;
         }
         if (!error && task->needs_scratch)
-                work->scratch = make_scratch(&error);
+                work->scratch = image_make_in_memory(SCRATCH_BYTES, &error);
         g_ptr_array_add(host_of(work->connection)->snapshots, work);
         if (error || work->all->len == 0) {
                 end(work, error);
@@ -429,6 +421,17 @@ static void tell_made(OffWork *work, Operation *operation, const GError *error) 
                 tree_create_made(operation, error);
 }
 
+static bool choose_to_load(OffWork *work, const OffImage *image, bool has_it, GError **error) {
+        (void) work;
+        return has_it ||
+               virtbus_error_set(error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "image %s has no such snapshot", image->of->path);
+}
+
+static void tell_looked(OffWork *work, Operation *operation, const GError *error) {
+        (void) work;
+        snapshot_looked(operation, error);
+}
+
 static void tell_loaded(OffWork *work, Operation *operation, const GError *error) {
         (void) work;
         snapshot_loaded(operation, error);
@@ -455,6 +458,11 @@ void snapshot_off_prepare(Operation *operation) {
 void snapshot_off_create(Operation *operation) {
         static const OffTask task = { .run = run_create, .told = tell_made };
         begin(operation, snapshot_create_definition(operation), &task, NULL);
+}
+
+void snapshot_off_look(Operation *operation) {
+        static const OffTask task = { .choose = choose_to_load, .told = tell_looked, .only_looks = true };
+        begin(operation, snapshot_revert_definition(operation), &task, NULL);
 }
 
 void snapshot_off_load(Operation *operation) {

@@ -14,6 +14,9 @@ void snapshot_off_prepare(Operation *operation);
 void snapshot_off_create(Operation *operation);
 void snapshot_off_load(Operation *operation);
 
+/* Before it is loaded, whatever the domain does: reads the images' own tables. */
+void snapshot_off_look(Operation *operation);
+
 /* Of a guest that is up: in those images that are not its disks any more. */
 void snapshot_off_remove(Operation *operation, const SnapshotDefinition *definition, const char *traces);
 

@@ -53,6 +53,7 @@ const HypervisorSnapshots snapshot_functions = {
         .check = check,
         .prepare = prepare,
         .create = create,
+        .look = snapshot_off_look,
         .load = load,
         .remove = take_out,
 };
