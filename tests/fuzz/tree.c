@@ -42,11 +42,12 @@ static void check_snapshot(const char *xml, bool known) {
 }
 
 static void check_backup(const char *xml) {
-        const char domain[] = "<domain type='test'><name>a</name><memory>4096</memory><devices>"
+        const char domain[] = "<domain type='test'><name>a</name><memory>4096</memory><os><type>hvm</type></os><devices>"
                               "<disk type='file'><source file='/a'/><target dev='vda'/></disk>"
                               "<disk type='block'><source dev='/b'/><target dev='vdb'/></disk></devices></domain>";
         g_autoptr(GError) error = NULL;
-        g_autoptr(Definition) of = definition_parse(domain, NULL);
+        g_autoptr(Definition) of = definition_parse(domain, &error);
+        g_assert_no_error(error);
         g_autoptr(BackupDefinition) definition = backup_definition_parse(xml, &error);
         if (!definition || !backup_definition_complete(definition, of, "suffix", &error)) {
                 fuzz_check_error(error);
