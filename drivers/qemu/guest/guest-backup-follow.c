@@ -138,7 +138,8 @@ static void on_jobs(void *data, JsonObject *answer, const GError *error) {
         GuestBackup *self = guest->backup;
         uint64_t done = 0, total = 0;
         bool is_over = true;
-        if (error || !self || self->stage == GUEST_BACKUP_ENDS)
+        /* A QEMU that ends drops its jobs before it is gone: then the end of the guest is the reason. */
+        if (error || !self || self->stage == GUEST_BACKUP_ENDS || guest->domain->state == DOMAIN_STOPPING)
                 return;
         for (guint i = 0; i < self->disks->len; i++) {
                 GuestBackupDisk *disk = self->disks->pdata[i];
