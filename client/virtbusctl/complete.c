@@ -8,6 +8,7 @@
 
 #include "disk-jobs.h"
 #include "host-kind.h"
+#include "backup.h"
 #include "checkpoint.h"
 #include "snapshot.h"
 #include "verbs.h"
@@ -339,6 +340,17 @@ static void offer_tree(Ctl *ctl, const Typed *typed, char **(*commands)(void), c
         }
 }
 
+/* A command, a domain, and of begin a file. */
+static void offer_backups(Ctl *ctl, const Typed *typed) {
+        g_auto(GStrv) names = typed->arguments->len == 0 ? backup_command_names() : NULL;
+        if (names)
+                offer_all((const char *const *) names);
+        else if (typed->arguments->len == 1)
+                offer_domains(ctl);
+        else if (strcmp(typed->arguments->pdata[0], "begin") == 0)
+                offer(FILES);
+}
+
 static void offer_arguments(Ctl *ctl, const Typed *typed) {
         static const char *const kinds[] = { "host", "domain", "cpus", NULL };
         switch (typed->verb->words) {
@@ -352,6 +364,9 @@ static void offer_arguments(Ctl *ctl, const Typed *typed) {
                 return;
         case WORDS_CHECKPOINTS:
                 offer_tree(ctl, typed, checkpoint_command_names, checkpoint_names);
+                return;
+        case WORDS_BACKUPS:
+                offer_backups(ctl, typed);
                 return;
         case WORDS_JOBS:
                 offer_jobs(ctl);

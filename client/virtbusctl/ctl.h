@@ -33,9 +33,9 @@ typedef struct Ctl {
         gboolean active, list, stdio, live, config, force, paused, autostart, start, transient, emulate, nvram, managed_save,
                         unsupported, value, virtual, human, wait, shallow, pivot, reuse, synchronous, uefi, tpm, openmetrics,
                         follow, full, disk_only, quiesce, halt, running, children, children_only, metadata_only, snapshots,
-                        checkpoints;
+                        checkpoints, pull;
         char *compression, *memory, *cpus, *cdrom, *boot, *display, *columns, *kernel, *initrd, *cmdline, *events, *bandwidth,
-                        *description;
+                        *description, *since, *checkpoint;
         char **disks, **networks, **properties;
         double delay, timeout;
         int iterations, lines;
@@ -209,6 +209,9 @@ extern const char *const domain_states[];
 /* Whether the object of a domain is gone for good, not with its service or its driver, which may come back. CONNECTION: the
  * domain's. */
 bool ctl_is_gone(Ctl *ctl, const char *path, const char *connection);
+
+/* backup.c */
+int verb_backup(Ctl *ctl, char **arguments);
 
 /* disk-jobs.c */
 int verb_disk(Ctl *ctl, char **arguments);

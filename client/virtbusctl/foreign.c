@@ -12,6 +12,8 @@ static const char *const verbs[][2] = {
         { "attach-disk", "attach DOMAIN --disk=PATH" },
         { "attach-interface", "attach DOMAIN --network=KIND" },
         { "blkdeviotune", "set DOMAIN DISK total_bytes_sec=N and the like" },
+        { "backup-begin", "backup begin DOMAIN [FILE]" },
+        { "backup-dumpxml", "backup xml DOMAIN" },
         { "blkiotune", "set DOMAIN blkio_weight=N" },
         { "blockcommit", "disk commit DOMAIN DISK [BASE [TOP]]" },
         { "blockcopy", "disk copy DOMAIN DISK FILE" },
@@ -160,7 +162,6 @@ static const char *const verbs[][2] = {
 
 /* What there is not yet, by how the verbs for it begin. */
 static const char *const missing[][2] = {
-        { "backup", "backups" },
         { "clone", "clones: copy the image, and define a changed document" },
         { "iface", "interfaces of the host" },
         { "migrate", "migration" },

@@ -9,7 +9,7 @@
 
 #define PLACE(member) offsetof(Ctl, member)
 #define CHANGES " set attach detach update "
-#define TABLES " list addresses stats top jobs import display filter interface network secret disk snapshot checkpoint "
+#define TABLES " list addresses stats top jobs import display filter interface network secret disk snapshot checkpoint backup "
 
 const OptionEntry option_entries[] = {
         { "active", 0, OPTION_FLAG, PLACE(active), " list ", NULL, "Only those that run" },
@@ -19,10 +19,12 @@ const OptionEntry option_entries[] = {
         { "cdrom", 0, OPTION_TEXT, PLACE(cdrom), " attach ", "PATH", "An image, in a drive of its own" },
         { "cmdline", 0, OPTION_TEXT, PLACE(cmdline), " create ", "TEXT", "The kernel's command line" },
         { "columns", 0, OPTION_TEXT, PLACE(columns),
-          " list addresses stats jobs import display filter interface network secret disk snapshot checkpoint ", "NAME,...",
-          "Only these columns, in this order" },
+          " list addresses stats jobs import display filter interface network secret disk snapshot checkpoint backup ",
+          "NAME,...", "Only these columns, in this order" },
         { "bandwidth", 0, OPTION_TEXT, PLACE(bandwidth), " disk ", "SIZE", "At most so many bytes a second, such as 50M" },
         { "compression", 0, OPTION_TEXT, PLACE(compression), " save ", "PROGRAM", "none, gzip, zstd, xz or lz4" },
+        { "checkpoint", 0, OPTION_TEXT, PLACE(checkpoint), " backup ", "NAME",
+          "Of begin: make a checkpoint of the same instant" },
         { "checkpoints", 0, OPTION_FLAG, PLACE(checkpoints), " undefine ", NULL, "With what is known of its checkpoints" },
         { "children", 0, OPTION_FLAG, PLACE(children), " snapshot checkpoint ", NULL, "Of delete: all below it too" },
         { "children-only", 0, OPTION_FLAG, PLACE(children_only), " snapshot checkpoint ", NULL,
@@ -74,6 +76,7 @@ const OptionEntry option_entries[] = {
         { "quiesce", 0, OPTION_FLAG, PLACE(quiesce), " snapshot ", NULL,
           "Of create: the guest's agent freezes its file systems" },
         { "running", 0, OPTION_FLAG, PLACE(running), " snapshot ", NULL, "Of revert: let its processors run" },
+        { "since", 0, OPTION_TEXT, PLACE(since), " backup ", "CHECKPOINT", "Of begin: only what was written since that" },
         { "snapshots", 0, OPTION_FLAG, PLACE(snapshots), " undefine ", NULL, "With what is known of its snapshots" },
         { "start", 0, OPTION_FLAG, PLACE(start), " define create ", NULL, "Start it too" },
         { "stdio", 0, OPTION_FLAG, PLACE(stdio), " display ", NULL, "On standard input and output" },
@@ -87,7 +90,9 @@ const OptionEntry option_entries[] = {
         { "value", 0, OPTION_FLAG, PLACE(value), " show ", NULL, "Without the names" },
         { "pivot", 0, OPTION_FLAG, PLACE(pivot), " disk ", NULL,
           "The guest goes on with what is written, as soon as that is ready" },
+        { "pull", 0, OPTION_FLAG, PLACE(pull), " backup ", NULL, "Of begin: clients read it, by NBD" },
         { "reuse", 0, OPTION_FLAG, PLACE(reuse), " disk ", NULL, "Of a copy: write a file that is there" },
+        { "reuse", 0, OPTION_FLAG, PLACE(reuse), " backup ", NULL, "Of begin: write files that are there" },
         { "shallow", 0, OPTION_FLAG, PLACE(shallow), " disk ", NULL, "Only what the topmost image has" },
         { "synchronous", 0, OPTION_FLAG, PLACE(synchronous), " disk ", NULL,
           "Of a copy: what the guest writes is in both at once" },
@@ -97,7 +102,7 @@ const OptionEntry option_entries[] = {
         { "wait", 0, OPTION_FLAG, PLACE(wait), " disk ", NULL, "Wait until the job has ended" },
         { "json", 'j', OPTION_FLAG, PLACE(json),
           " list status show addresses stats monitor jobs import display create define attach agent filter interface network "
-          "secret disk snapshot checkpoint ",
+          "secret disk snapshot checkpoint backup ",
           NULL, "For programs to read" },
         { "no-legend", 0, OPTION_FLAG, PLACE(no_legend), TABLES, NULL, "Neither headings nor a count" },
         { "connection", 'c', OPTION_TEXT, PLACE(connection), NULL, "NAME", "Of this hypervisor, such as qemu" },

@@ -77,6 +77,8 @@ const VerbEntry verb_entries[] = {
         { "checkpoint", 2, 3, "COMMAND DOMAIN [CHECKPOINT]",
           "From when on its images note what is written: list, create, delete, show", verb_checkpoint,
           .words = WORDS_CHECKPOINTS },
+        { "backup", 2, 3, "COMMAND DOMAIN [FILE]", "What its disks have while it runs: begin, status, xml, end, abort",
+          verb_backup, .words = WORDS_BACKUPS },
         { "autostart", 2, -1, "DOMAIN... on|off", "Whether they start with the machine", verb_autostart, .words = WORDS_SWITCH },
         { "share", 1, -1, "DOMAIN [user:NAME|group:NAME [ACTION...]]", "What others may do with it; no ACTION: nothing any more",
           verb_share, .words = WORDS_DOMAINS },

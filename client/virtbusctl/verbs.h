@@ -48,6 +48,7 @@ typedef enum Words {
         WORDS_NETWORKS,   /* a command, then a network or a file */
         WORDS_SNAPSHOTS,  /* a command, a domain, a snapshot */
         WORDS_CHECKPOINTS,
+        WORDS_BACKUPS, /* a command, a domain, a file */
         WORDS_SECRETS, /* a command, then a secret or a file */
         WORDS_KINDS,   /* of capabilities */
         WORDS_VERBS,

@@ -4,7 +4,8 @@
 #include "domain/operations/backup-begin.h"
 #include "test/machine.h"
 
-/* The images of these machines are not looked at, and no file is made: what there is of a backup is its document, and its time. */
+/* The images of these machines are not looked at, and no file is made: what there is of a backup is its document, and its
+ * time. */
 
 /* Of each disk. */
 #define DISK_BYTES (UINT64_C(64) << 20)

@@ -522,6 +522,23 @@ def checkpoints_are_as_with_libvirt():
     contains(virsh("checkpoint-create", "marked", kept, "--redefine"), "second created")
     contains(virsh("checkpoint-dumpxml", "marked", "other", fails=True), "Domain checkpoint not found", "other")
     contains(virsh("snapshot-create-as", "marked", "x", fails=True), "checkpoints")
+    backup = os.path.join(ROOT, "backup.xml")
+    with open(backup, "w", encoding="utf-8") as file:
+        file.write(f"<domainbackup mode='pull'><incremental>first</incremental><server transport='unix' socket='{folder}/nbd'/></domainbackup>")
+    mark = os.path.join(ROOT, "mark.xml")
+    with open(mark, "w", encoding="utf-8") as file:
+        file.write("<domaincheckpoint><name>third</name></domaincheckpoint>")
+    contains(virsh("backup-begin", "marked", backup, mark), "Backup started")
+    contains(virsh("backup-dumpxml", "marked"), "exportbitmap=", f"{folder}/nbd", "backupmode='incremental'")
+    contains(virsh("domjobinfo", "marked"), "Backup", "File total")
+    contains(virsh("backup-begin", "marked", backup, fails=True), "backup", "vda")
+    assert os.path.exists(f"{folder}/nbd")
+    virsh("domjobabort", "marked")
+    bus.wait(lambda: "None" in virsh("domjobinfo", "marked"), "the backup to end")
+    assert not os.path.exists(f"{folder}/nbd")
+    contains(virsh("backup-begin", "marked"), "Backup started")  # pushed beside the image
+    bus.wait(lambda: "None" in virsh("domjobinfo", "marked"), "the backup to end")
+    assert [name for name in os.listdir(folder) if name.startswith("virsh-marked.qcow2.")]
     virsh("checkpoint-delete", "marked", "first", "--children-only")
     assert virsh("checkpoint-list", "marked", "--name").split() == ["first"]
     virsh("destroy", "marked")

@@ -204,6 +204,35 @@ def images_of_disks_are_merged_and_copied():
     qemu.do(domain, "Undefine")
 
 
+def domains_are_backed_up():
+    folder = os.path.join(ROOT, "images")
+    os.makedirs(folder, mode=0o711, exist_ok=True)
+    path = f"{folder}/ctl-backed.qcow2"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", path, "8M"], check=True)
+    domain = qemu.define(qemu.document("backed", f"<disk type='file'><driver name='qemu' type='qcow2'/><source file='{path}'/><target dev='vda' bus='virtio'/></disk>"))
+    qemu.do(domain, "Start", paused=True)
+    contains(ctl("backup", "status", "backed", status=1), "not being backed up")
+    ctl("backup", "begin", "backed", "--checkpoint=first")  # which ends when it is whole
+    assert os.path.exists(f"{path}.first") and ctl("checkpoint", "list", "backed", "--json")
+    job = ctl("backup", "begin", "backed", "--pull", "--since=first").strip()
+    assert job in ctl("jobs")
+    assert json.loads(ctl("backup", "status", "backed", "--json"))[0] == {"disk": "vda", "mode": "pull", "since": "first", "export": "vda", "bitmap": "backup-vda", "done": 0, "total": 8 << 20}
+    contains(ctl("backup", "xml", "backed"), "<domainbackup", "exportname=")
+    ctl("backup", "end", "backed")
+    document = os.path.join(ROOT, "backup.xml")
+    with open(document, "w", encoding="utf-8") as file:
+        file.write(f"<domainbackup><disks><disk name='vda'><target file='{path}.second'/></disk></disks></domainbackup>")
+    contains(ctl("backup", "begin", "backed", document, "--since=first", status=1), "--since", "document")
+    ctl("backup", "begin", "backed", document)
+    contains(ctl("backup", "begin", "backed", document, status=1), "second", "reuse")
+    ctl("backup", "begin", "backed", document, "--reuse")
+    ctl("backup", "begin", "backed", "--pull")
+    ctl("backup", "abort", "backed")
+    assert set(ctl("complete", "--", "backup", "").split()) == {"begin", "status", "xml", "end", "abort"}
+    qemu.do(domain, "Destroy")
+    ctl("undefine", "backed", "--checkpoints")
+
+
 def checkpoints_are_made_and_deleted():
     folder = os.path.join(ROOT, "images")
     os.makedirs(folder, mode=0o711, exist_ok=True)
@@ -255,7 +284,7 @@ def snapshots_are_made_and_gone_back_to():
 
 
 def words_of_other_programs_are_understood():
-    for arguments, parts in ((["dominfo", "x"], ["virtbusctl status DOMAIN"]), (["net-list"], ["virtbusctl network list"]), (["snapshot-create-as", "x"], ["virtbusctl snapshot create"]), (["checkpoint-list", "x"], ["virtbusctl checkpoint list"]), (["backup-begin", "x"], ["does not yet have backups"]),
+    for arguments, parts in ((["dominfo", "x"], ["virtbusctl status DOMAIN"]), (["net-list"], ["virtbusctl network list"]), (["snapshot-create-as", "x"], ["virtbusctl snapshot create"]), (["checkpoint-list", "x"], ["virtbusctl checkpoint list"]), (["backup-begin", "x"], ["virtbusctl backup begin"]),
                              (["blockcopy", "x"], ["virtbusctl disk copy DOMAIN DISK FILE"]), (["vol-list"], ["volumes", "qemu-img"]), (["network"], ["no verb 'network'; see"]),
                              (["list", "--all"], ["all domains are listed"]), (["create", "x", "--vcpus=2"], ["say --cpus=N"]), (["create", "x", "--os-variant", "debian12"], ["leave it out"]),
                              (["start", "x", "--frobnicate"], ["see virtbusctl help start"])):
@@ -1171,7 +1200,7 @@ def a_guests_agent_is_asked():
 
 run([domains_are_made_without_a_document, a_domain_that_was_made_boots_its_cd_while_its_disk_is_empty_and_its_disk_later,
      what_a_domain_is_made_of_is_understood_or_refused, the_beginning_of_a_name_is_not_enough, what_there_is_is_shown, what_may_come_next_is_told_to_shells,
-     options_are_of_verbs, images_of_disks_are_merged_and_copied, snapshots_are_made_and_gone_back_to, checkpoints_are_made_and_deleted, waiting_tells_the_truth, mistakes_are_told_with_a_status, domains_start_stop_and_are_waited_for,
+     options_are_of_verbs, images_of_disks_are_merged_and_copied, snapshots_are_made_and_gone_back_to, checkpoints_are_made_and_deleted, domains_are_backed_up, waiting_tells_the_truth, mistakes_are_told_with_a_status, domains_start_stop_and_are_waited_for,
      documents_are_edited_and_kept_when_they_are_wrong, tables_fit_the_terminal, a_console_is_used, a_bus_that_cannot_be_reached_is_named, a_display_is_shown_in_a_viewer,
      jobs_show_how_they_get_on, devices_come_and_go, what_domains_have_is_set, what_others_have_written_is_shown_and_not_obeyed,
      files_are_read_as_they_declare_themselves, libvirts_definitions_are_imported, libvirts_networks_filters_and_secrets_are_imported_and_what_stays_behind_is_named,

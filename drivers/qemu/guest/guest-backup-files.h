@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The files that a guest's backup is written to, and the socket that it is read at, made and opened by a worker with the rights of
- * its domain. Scratch files lose their name as soon as they are open. */
+/* The files that a guest's backup is written to, and the socket that it is read at, made and opened by a worker with the rights
+ * of its domain. Scratch files lose their name as soon as they are open. */
 
 #include "qemu/guest/guest-backup.h"
 #include "qemu/host/unix-socket.h"

@@ -245,5 +245,6 @@ char *capabilities_domain_xml(const Capabilities *capabilities, const char *emul
         xmlNode *features = xml_add(root, "features", NULL);
         set_yes(xml_add(features, "vmcoreinfo", NULL), "supported", capabilities_has_device(capabilities, "vmcoreinfo"));
         set_yes(xml_add(features, "genid", NULL), "supported", capabilities_has_device(capabilities, "vmgenid"));
+        set_yes(xml_add(features, "backup", NULL), "supported", true);
         return xml_document_text(document);
 }
