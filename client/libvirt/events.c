@@ -305,5 +305,5 @@ static void on_part_told(void *data, GVariant *properties, const char *member, G
                 tell_threshold(data, properties, arguments);
 }
 
-const DomainsListener events_listener = { on_added,        on_removed,          on_changed,  on_state_changed,
-                                          on_redefined,    on_part_changed, on_part_has_changed, on_part_told };
+const DomainsListener events_listener = { on_added,     on_removed,      on_changed,          on_state_changed,
+                                          on_redefined, on_part_changed, on_part_has_changed, on_part_told };

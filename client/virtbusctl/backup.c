@@ -145,7 +145,7 @@ static int abort_backup(const CommandTarget *target, char **arguments) {
         return path ? ctl_do(target->ctl, path, JOB, "Cancel", NULL) : result;
 }
 
-static const DomainCommands commands = {
+const DomainCommands backup_commands = {
         .verb = "backup",
         .target = "DOMAIN",
         .n_target = 1,
@@ -156,14 +156,3 @@ static const DomainCommands commands = {
                                              { "abort", 0, 0, "", abort_backup },
                                              { 0 } },
 };
-
-char **backup_command_names(void) {
-        return domain_command_names(&commands);
-}
-
-int verb_backup(Ctl *ctl, char **arguments) {
-        int result = EXIT_USAGE;
-        const DomainCommand *command = domain_command_find(&commands, arguments);
-        g_autoptr(VirtbusDomain) domain = command ? ctl_find(ctl, arguments[1], &result) : NULL;
-        return domain ? command->run(&(CommandTarget){ ctl, ctl_path(domain), arguments[1] }, arguments + 2) : result;
-}

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "ctl.h"
+#include "domain-command.h"
 
-/* The commands of the verb backup; to be freed. */
-char **backup_command_names(void);
+/* The commands of the verb backup. */
+extern const DomainCommands backup_commands;

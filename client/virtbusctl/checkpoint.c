@@ -63,7 +63,7 @@ static int show(const CommandTarget *target, char **arguments) {
         return tree_show(&checkpoint_kind, target, arguments[0]);
 }
 
-static const DomainCommands commands = {
+const DomainCommands checkpoint_commands = {
         .verb = "checkpoint",
         .target = "DOMAIN",
         .n_target = 1,
@@ -73,11 +73,3 @@ static const DomainCommands commands = {
                                              { "show", 1, 1, " CHECKPOINT", show },
                                              { 0 } },
 };
-
-char **checkpoint_command_names(void) {
-        return domain_command_names(&commands);
-}
-
-int verb_checkpoint(Ctl *ctl, char **arguments) {
-        return tree_verb(&commands, ctl, arguments);
-}

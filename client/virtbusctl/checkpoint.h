@@ -6,8 +6,8 @@
 
 extern const TreeKind checkpoint_kind;
 
-/* The commands of the verb checkpoint; to be freed. */
-char **checkpoint_command_names(void);
+/* The commands of the verb checkpoint. */
+extern const DomainCommands checkpoint_commands;
 
 /* The names of a domain's checkpoints; NULL where they cannot be asked for. */
 char **checkpoint_names(Ctl *ctl, VirtbusDomain *domain);

@@ -324,9 +324,10 @@ static void offer_disks(Ctl *ctl, const Typed *typed) {
 }
 
 /* A command, a domain, one of its snapshots or checkpoints. */
-static void offer_tree(Ctl *ctl, const Typed *typed, char **(*commands)(void), char **(*of_domain)(Ctl *, VirtbusDomain *) ) {
+static void offer_tree(Ctl *ctl, const Typed *typed, const DomainCommands *commands,
+                       char **(*of_domain)(Ctl *, VirtbusDomain *) ) {
         if (typed->arguments->len == 0) {
-                g_auto(GStrv) names = commands();
+                g_auto(GStrv) names = domain_command_names(commands);
                 offer_all((const char *const *) names);
         } else if (typed->arguments->len == 1)
                 offer_domains(ctl);
@@ -342,7 +343,7 @@ static void offer_tree(Ctl *ctl, const Typed *typed, char **(*commands)(void), c
 
 /* A command, a domain, and of begin a file. */
 static void offer_backups(Ctl *ctl, const Typed *typed) {
-        g_auto(GStrv) names = typed->arguments->len == 0 ? backup_command_names() : NULL;
+        g_auto(GStrv) names = typed->arguments->len == 0 ? domain_command_names(&backup_commands) : NULL;
         if (names)
                 offer_all((const char *const *) names);
         else if (typed->arguments->len == 1)
@@ -360,10 +361,10 @@ static void offer_arguments(Ctl *ctl, const Typed *typed) {
                 offer(FILES);
                 return;
         case WORDS_SNAPSHOTS:
-                offer_tree(ctl, typed, snapshot_command_names, snapshot_names);
+                offer_tree(ctl, typed, &snapshot_commands, snapshot_names);
                 return;
         case WORDS_CHECKPOINTS:
-                offer_tree(ctl, typed, checkpoint_command_names, checkpoint_names);
+                offer_tree(ctl, typed, &checkpoint_commands, checkpoint_names);
                 return;
         case WORDS_BACKUPS:
                 offer_backups(ctl, typed);

@@ -211,16 +211,13 @@ extern const char *const domain_states[];
 bool ctl_is_gone(Ctl *ctl, const char *path, const char *connection);
 
 /* backup.c */
-int verb_backup(Ctl *ctl, char **arguments);
 
 /* disk-jobs.c */
 int verb_disk(Ctl *ctl, char **arguments);
 
 /* checkpoint.c */
-int verb_checkpoint(Ctl *ctl, char **arguments);
 
 /* snapshot.c */
-int verb_snapshot(Ctl *ctl, char **arguments);
 
 /* filter.c */
 int verb_filter(Ctl *ctl, char **arguments);

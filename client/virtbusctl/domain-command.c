@@ -41,3 +41,10 @@ bool domain_command_options(const CommandSwitch *switches, size_t n, const char 
                         g_variant_dict_insert(options, switches[i].option, "b", TRUE);
         return true;
 }
+
+int domain_command_run(const DomainCommands *commands, Ctl *ctl, char **arguments) {
+        int status = EXIT_USAGE;
+        const DomainCommand *command = domain_command_find(commands, arguments);
+        g_autoptr(VirtbusDomain) domain = command ? ctl_find(ctl, arguments[1], &status) : NULL;
+        return domain ? command->run(&(CommandTarget){ ctl, ctl_path(domain), arguments[1] }, arguments + 2) : status;
+}

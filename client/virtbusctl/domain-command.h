@@ -40,3 +40,6 @@ typedef struct CommandSwitch {
 /* Begins OPTIONS with those that are given; fails where one of them is not in KNOWN. */
 bool domain_command_options(const CommandSwitch *switches, size_t n, const char *const *known, GVariantDict *options,
                             GError **error);
+
+/* Runs the one that ARGUMENTS name, of the domain that they name; the exit status. */
+int domain_command_run(const DomainCommands *commands, Ctl *ctl, char **arguments);

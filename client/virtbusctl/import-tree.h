@@ -8,7 +8,7 @@
 /* What has become of a file. */
 typedef void (*ImportTold)(void *data, const char *file, const char *result, const char *path, const GError *error);
 
-/* Makes known what is in libvirt's folder of a domain of this name, the parents first; what there is of that name stays as it is. DOMAIN:
- * its path here. TOLD has files as SHOWN/NAME has them. */
+/* Makes known what is in libvirt's folder of a domain of this name, the parents first; what there is of that name stays as it
+ * is. DOMAIN: its path here. TOLD has files as SHOWN/NAME has them. */
 void import_tree(const TreeKind *kind, Ctl *ctl, const char *folder, const char *shown, const char *domain, ImportTold told,
                  void *data);

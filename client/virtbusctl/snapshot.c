@@ -67,7 +67,7 @@ static int show(const CommandTarget *target, char **arguments) {
         return tree_show(&snapshot_kind, target, arguments[0]);
 }
 
-static const DomainCommands commands = {
+const DomainCommands snapshot_commands = {
         .verb = "snapshot",
         .target = "DOMAIN",
         .n_target = 1,
@@ -78,11 +78,3 @@ static const DomainCommands commands = {
                                              { "show", 1, 1, " SNAPSHOT", show },
                                              { 0 } },
 };
-
-char **snapshot_command_names(void) {
-        return domain_command_names(&commands);
-}
-
-int verb_snapshot(Ctl *ctl, char **arguments) {
-        return tree_verb(&commands, ctl, arguments);
-}

@@ -6,8 +6,8 @@
 
 extern const TreeKind snapshot_kind;
 
-/* The commands of the verb snapshot; to be freed. */
-char **snapshot_command_names(void);
+/* The commands of the verb snapshot. */
+extern const DomainCommands snapshot_commands;
 
 /* The names of a domain's snapshots; NULL where they cannot be asked for. */
 char **snapshot_names(Ctl *ctl, VirtbusDomain *domain);

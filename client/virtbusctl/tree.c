@@ -212,10 +212,3 @@ int tree_show(const TreeKind *kind, const CommandTarget *target, const char *nam
         output_page(target->ctl, xml);
         return EXIT_DONE;
 }
-
-int tree_verb(const DomainCommands *commands, Ctl *ctl, char **arguments) {
-        int status = EXIT_USAGE;
-        const DomainCommand *command = domain_command_find(commands, arguments);
-        g_autoptr(VirtbusDomain) domain = command ? ctl_find(ctl, arguments[1], &status) : NULL;
-        return domain ? command->run(&(CommandTarget){ ctl, ctl_path(domain), arguments[1] }, arguments + 2) : status;
-}

@@ -48,6 +48,3 @@ int tree_do(const TreeKind *kind, const CommandTarget *target, const char *name,
 
 /* Shows its document. */
 int tree_show(const TreeKind *kind, const CommandTarget *target, const char *name);
-
-/* Runs the one of the commands that is the first argument, on the domain that is the second. */
-int tree_verb(const DomainCommands *commands, Ctl *ctl, char **arguments);

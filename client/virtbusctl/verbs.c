@@ -3,6 +3,22 @@
 
 #include <string.h>
 
+#include "backup.h"
+#include "checkpoint.h"
+#include "snapshot.h"
+
+static int verb_backup(Ctl *ctl, char **arguments) {
+        return domain_command_run(&backup_commands, ctl, arguments);
+}
+
+static int verb_checkpoint(Ctl *ctl, char **arguments) {
+        return domain_command_run(&checkpoint_commands, ctl, arguments);
+}
+
+static int verb_snapshot(Ctl *ctl, char **arguments) {
+        return domain_command_run(&snapshot_commands, ctl, arguments);
+}
+
 const VerbEntry verb_entries[] = {
         { .description = "Looking" },
         { "list", 0, -1, "[PATTERN...]", "List domains (--active: only those that run)", verb_list, .words = WORDS_DOMAINS },

@@ -40,21 +40,20 @@
         WITHOUT(ptrace), WITHOUT(process_vm_readv), WITHOUT(process_vm_writev), WITHOUT(process_madvise), WITHOUT(pidfd_getfd), \
                         WITHOUT(kcmp), WITHOUT(bpf), WITHOUT(perf_event_open), WITHOUT(userfaultfd), WITHOUT(keyctl), \
                         WITHOUT(add_key), WITHOUT(request_key), WITHOUT(open_by_handle_at), WITHOUT(name_to_handle_at), \
-                        WITHOUT(mount), WITHOUT(umount2), WITHOUT(pivot_root), WITHOUT(move_mount), \
-                        WITHOUT(open_tree), WITHOUT(fsopen), WITHOUT(fsconfig), WITHOUT(fsmount), WITHOUT(fspick), \
-                        WITHOUT(mount_setattr), WITHOUT(setns), WITHOUT(init_module), WITHOUT(finit_module), \
-                        WITHOUT(delete_module), WITHOUT(kexec_load), WITHOUT(kexec_file_load), WITHOUT(reboot), WITHOUT(swapon), \
-                        WITHOUT(swapoff), WITHOUT(acct), WITHOUT(quotactl), WITHOUT(syslog), WITHOUT(settimeofday), \
-                        WITHOUT(clock_settime), WITHOUT(adjtimex), WITHOUT(clock_adjtime), WITHOUT(sethostname), \
-                        WITHOUT(setdomainname)
+                        WITHOUT(mount), WITHOUT(umount2), WITHOUT(pivot_root), WITHOUT(move_mount), WITHOUT(open_tree), \
+                        WITHOUT(fsopen), WITHOUT(fsconfig), WITHOUT(fsmount), WITHOUT(fspick), WITHOUT(mount_setattr), \
+                        WITHOUT(setns), WITHOUT(init_module), WITHOUT(finit_module), WITHOUT(delete_module), \
+                        WITHOUT(kexec_load), WITHOUT(kexec_file_load), WITHOUT(reboot), WITHOUT(swapon), WITHOUT(swapoff), \
+                        WITHOUT(acct), WITHOUT(quotactl), WITHOUT(syslog), WITHOUT(settimeofday), WITHOUT(clock_settime), \
+                        WITHOUT(adjtimex), WITHOUT(clock_adjtime), WITHOUT(sethostname), WITHOUT(setdomainname)
 
 #define RINGS WITHOUT(io_uring_setup), WITHOUT(io_uring_enter), WITHOUT(io_uring_register)
 
 /* The flags of clone and unshare are their first argument on these architectures; their lower half comes first in memory. */
 #define END \
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 1, 0), BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_unshare, 0, 3), \
-                        LOAD(args[0]), \
-                        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, NAMESPACES, 0, 1), REFUSE(EPERM), ANSWER(SECCOMP_RET_ALLOW)
+                        LOAD(args[0]), BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, NAMESPACES, 0, 1), REFUSE(EPERM), \
+                        ANSWER(SECCOMP_RET_ALLOW)
 
 static const struct sock_filter with_rings[] = { BEGINNING, WITHOUT(chroot), LIST, END },
                                 with_chroot[] = { BEGINNING, RINGS, LIST, END },

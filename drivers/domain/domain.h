@@ -107,7 +107,7 @@ typedef struct DomainListener {
         void (*devices_changed)(Domain *domain);                /* some may have come, gone, or changed */
         void (*redefined)(Domain *domain,
                           const Domain *before); /* another definition counts: what it is, and its devices; BEFORE: as it was */
-        void (*definition_changed)(Domain *domain);        /* its persistent one is another */
+        void (*definition_changed)(Domain *domain); /* its persistent one is another */
         void (*disk_errors_changed)(Domain *domain);
         void (*disk_jobs_changed)(Domain *domain); /* jobs on images of its disks have begun or ended */
         void (*disk_job_told)(Domain *domain, const char *alias, const char *operation, const char *state,

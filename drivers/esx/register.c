@@ -272,10 +272,11 @@ static bool find_place(Register *registering, const xmlNode *root, GError **erro
                 if (!end || end == file + 1 || !*rest || xml_attribute_is(disk, "device", "cdrom"))
                         continue;
                 if (!is_within(rest))
-                        return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
-                                                 "domain '%s': '%.255s' is no path within its datastore, as [STORE] FOLDER/DISK.vmdk "
-                                                 "is: write it without '.', '..' and empty parts",
-                                                 registering->name, file);
+                        return virtbus_error_set(
+                                        error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                        "domain '%s': '%.255s' is no path within its datastore, as [STORE] FOLDER/DISK.vmdk "
+                                        "is: write it without '.', '..' and empty parts",
+                                        registering->name, file);
                 const char *slash = strrchr(rest, '/');
                 registering->store = g_strndup(file + 1, (gsize) (end - file - 1));
                 registering->path = g_strdup_printf("%.*s%s.vmx", slash ? (int) (slash - rest + 1) : 0, rest, registering->name);

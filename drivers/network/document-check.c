@@ -67,8 +67,8 @@ static bool check_mode(const xmlNode *root, const char *mode, GError **error) {
         return true;
 }
 
-/* VLANs are those of a switch or of a card: a bridge of Open vSwitch, or interfaces that are handed to guests whole. PART: the network, or
- * one of its portgroups, whose virtualport may leave its type to the network's. */
+/* VLANs are those of a switch or of a card: a bridge of Open vSwitch, or interfaces that are handed to guests whole. PART: the
+ * network, or one of its portgroups, whose virtualport may leave its type to the network's. */
 static bool check_vlan_of(const xmlNode *root, const xmlNode *part, const char *mode, GError **error) {
         const xmlNode *own = xml_child(part, "virtualport"), *vlan = xml_child(part, "vlan");
         bool has_type = own && xmlHasProp((xmlNode *) own, (const xmlChar *) "type");

@@ -12,8 +12,6 @@ import socket
 import subprocess
 import xml.etree.ElementTree as ET
 
-from gi.repository import GLib
-
 from rig import NAME, ROOT, Bus, Hypervisor, contains, expect, run, variants
 
 bus = Bus()

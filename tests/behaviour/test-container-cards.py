@@ -9,7 +9,6 @@ import json
 import os
 import re
 import signal
-import subprocess
 
 from container_rig import CONNECTION, IDMAP, PATH, bus, container, define, do, document, groups, guests, make_root, patiently, say, state
 from face_rig import virsh_on

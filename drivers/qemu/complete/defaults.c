@@ -51,8 +51,9 @@ static void complete_resources(xmlNode *root) {
         if (!vcpu)
                 vcpu = xml_add(root, "vcpu", "1");
         /* Where numad places memory it places processors, too, unless somebody has said where they run. */
-        if (xml_attribute_is(xml_find(root, "numatune/memory"), "placement", "auto") && !xmlHasProp(vcpu, (const xmlChar *) "cpuset") &&
-            !xml_find(root, "cputune/vcpupin") && !xml_find(root, "cputune/emulatorpin") && !xml_find(root, "cputune/iothreadpin"))
+        if (xml_attribute_is(xml_find(root, "numatune/memory"), "placement", "auto") &&
+            !xmlHasProp(vcpu, (const xmlChar *) "cpuset") && !xml_find(root, "cputune/vcpupin") &&
+            !xml_find(root, "cputune/emulatorpin") && !xml_find(root, "cputune/iothreadpin"))
                 xml_set_attribute(vcpu, "placement", "auto");
         default_set(vcpu, "placement", "static");
         complete_online(root, vcpu);
