@@ -532,13 +532,13 @@ def checkpoints_are_as_with_libvirt():
     contains(virsh("backup-dumpxml", "marked"), "exportbitmap=", f"{folder}/nbd", "backupmode='incremental'")
     contains(virsh("domjobinfo", "marked"), "Backup", "File total")
     contains(virsh("backup-begin", "marked", backup, fails=True), "backup", "vda")
-    assert os.path.exists(f"{folder}/nbd")
+    assert os.path.exists(f"{folder}/nbd") == REAL
     virsh("domjobabort", "marked")
     bus.wait(lambda: "None" in virsh("domjobinfo", "marked"), "the backup to end")
     assert not os.path.exists(f"{folder}/nbd")
     contains(virsh("backup-begin", "marked"), "Backup started")  # pushed beside the image
     bus.wait(lambda: "None" in virsh("domjobinfo", "marked"), "the backup to end")
-    assert [name for name in os.listdir(folder) if name.startswith("virsh-marked.qcow2.")]
+    assert any(name.startswith("virsh-marked.qcow2.") for name in os.listdir(folder)) == REAL
     virsh("checkpoint-delete", "marked", "first", "--children-only")
     assert virsh("checkpoint-list", "marked", "--name").split() == ["first"]
     virsh("destroy", "marked")
