@@ -319,6 +319,15 @@ JsonObject *json_object_at(JsonArray *array, guint index) {
         return json_node_get_object(json_array_get_element(array, index));
 }
 
+JsonObject *json_find(JsonArray *array, const char *name, const char *value) {
+        for (guint i = 0; value && array && i < json_array_get_length(array); i++) {
+                JsonObject *object = json_object_at(array, i);
+                if (g_strcmp0(json_string(object, name), value) == 0)
+                        return object;
+        }
+        return NULL;
+}
+
 void json_array_add_element(JsonArray *array, JsonNode *value) {
         if (json_object_array_add(value_of(array), value_of(value)) < 0)
                 g_error("out of memory");

@@ -83,6 +83,9 @@ guint json_array_get_length(JsonArray *array);
 JsonNode *json_array_get_element(JsonArray *array, guint index);
 const char *json_array_get_string_element(JsonArray *array, guint index);
 JsonObject *json_object_at(JsonArray *array, guint index); /* an element that is an object, or NULL */
+
+/* The first element that is an object of which this member is this text; NULL: there is none. */
+JsonObject *json_find(JsonArray *array, const char *name, const char *value);
 void json_array_add_element(JsonArray *array, JsonNode *value);
 void json_array_add_object_element(JsonArray *array, JsonObject *value);
 void json_array_add_string_element(JsonArray *array, const char *value);

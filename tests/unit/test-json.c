@@ -185,6 +185,19 @@ static void test_arrays_are_read_where_they_are_expected(void) {
         g_assert_null(json_parse_array("[1]//", -1, NULL));
 }
 
+static void test_an_object_is_found_by_a_member(void) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(JsonNode) node = json_parse(
+                        "{\"list\": [1, {\"id\": 2}, null, {\"id\": \"a\", \"n\": 1}, {\"id\": \"a\", \"n\": 2}, {\"n\": 3}]}",
+                        -1, &error);
+        g_assert_no_error(error);
+        JsonArray *list = json_array(json_node_get_object(node), "list");
+        g_assert_cmpint(json_int(json_find(list, "id", "a"), "n", 0), ==, 1);
+        g_assert_null(json_find(list, "id", "b"));
+        g_assert_null(json_find(list, "id", NULL));
+        g_assert_null(json_find(NULL, "id", "a"));
+}
+
 int main(int argc, char *argv[]) {
         g_test_init(&argc, &argv, NULL);
         g_test_add_func("/json/what-is-not-json-is-refused", test_what_is_not_json_is_refused);
@@ -194,5 +207,6 @@ int main(int argc, char *argv[]) {
                         test_what_would_cost_more_than_its_bytes_is_refused);
         g_test_add_func("/json/what-is-json-is-read", test_what_is_json_is_read);
         g_test_add_func("/json/arrays-are-read-where-they-are-expected", test_arrays_are_read_where_they_are_expected);
+        g_test_add_func("/json/an-object-is-found-by-a-member", test_an_object_is_found_by_a_member);
         return g_test_run();
 }

@@ -101,15 +101,6 @@ static void take_status(BlockJob *job, JsonObject *status) {
                 ask_to_end(job, is_ready);
 }
 
-static JsonObject *find_status(JsonArray *jobs, const char *id) {
-        for (guint i = 0; jobs && i < json_array_get_length(jobs); i++) {
-                JsonObject *status = json_object_at(jobs, i);
-                if (status && g_strcmp0(json_string(status, "id"), id) == 0)
-                        return status;
-        }
-        return NULL;
-}
-
 /* QEMU does not know it: it was never begun, or is another QEMU's. */
 static void on_lost(BlockJob *job) {
         g_autoptr(GError) error = NULL;
@@ -129,7 +120,7 @@ static void on_jobs(void *data, JsonObject *answer, const GError *error) {
         g_autoptr(GList) jobs = !error && guest->block_jobs ? g_hash_table_get_values(guest->block_jobs) : NULL;
         for (GList *link = jobs; link; link = link->next) {
                 BlockJob *job = link->data;
-                JsonObject *status = find_status(json_array(answer, "return"), job->id);
+                JsonObject *status = json_find(json_array(answer, "return"), "id", job->id);
                 if (status)
                         take_status(job, status);
                 else if (job->disk_job && job->stage != BLOCK_JOB_ENDS && job->stage != BLOCK_JOB_WRITES)

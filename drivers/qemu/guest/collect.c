@@ -160,12 +160,7 @@ static void set_renamed(Domain *domain, JsonObject *object, const Renamed *names
 /* The image of a node; NULL: there is no such node. */
 static JsonObject *find_image(JsonArray *nodes, const DeviceDefinition *disk, const char *what) {
         g_autofree char *name = node_name_of_top(disk, what);
-        for (guint i = 0; nodes && i < json_array_get_length(nodes); i++) {
-                JsonObject *node = json_object_at(nodes, i);
-                if (g_strcmp0(json_string(node, "node-name"), name) == 0)
-                        return json_member(node, "image");
-        }
-        return NULL;
+        return json_member(json_find(nodes, "node-name", name), "image");
 }
 
 static void on_nodes(void *data, JsonObject *answer, const GError *error) {

@@ -62,19 +62,9 @@ static void drop(void *data) {
         answer(data, error);
 }
 
-/* The member of the list whose node has that name; NULL: there is none. */
-static JsonObject *find_node(JsonArray *nodes, const char *name) {
-        for (guint i = 0; nodes && i < json_array_get_length(nodes); i++) {
-                JsonObject *node = json_object_at(nodes, i);
-                if (g_strcmp0(json_string(node, "node-name"), name) == 0)
-                        return node;
-        }
-        return NULL;
-}
-
 static void on_statistics(void *data, JsonObject *object, const GError *error) {
         DiskInfo *info = data;
-        JsonObject *node = error ? NULL : find_node(json_array(object, "return"), info->storage_node);
+        JsonObject *node = error ? NULL : json_find(json_array(object, "return"), "node-name", info->storage_node);
         info->allocation = (uint64_t) MAX(json_int(json_member(node, "stats"), "wr_highest_offset", 0), 0);
         answer(info, error);
 }
@@ -84,8 +74,8 @@ static void on_nodes(void *data, JsonObject *object, const GError *failure) {
         DiskInfo *info = data;
         g_autoptr(GError) error = failure ? g_error_copy(failure) : NULL;
         JsonArray *nodes = error ? NULL : json_array(object, "return");
-        JsonObject *format = json_member(find_node(nodes, info->format_node), "image"),
-                   *storage = json_member(find_node(nodes, info->storage_node), "image");
+        JsonObject *format = json_member(json_find(nodes, "node-name", info->format_node), "image"),
+                   *storage = json_member(json_find(nodes, "node-name", info->storage_node), "image");
         Guest *guest = info->domain->run;
         if (!error && !format)
                 domain_fail(info->domain, &error, VIRTBUS_ERROR_OPERATION_INVALID, "disk '%s' has no image", info->alias);

@@ -99,15 +99,6 @@ void guest_backup_follow_stop(GuestBackup *self, const GError *error) {
         guest_backup_follow(guest);
 }
 
-static JsonObject *find_status(JsonArray *jobs, const char *id) {
-        for (guint i = 0; jobs && i < json_array_get_length(jobs); i++) {
-                JsonObject *status = json_object_at(jobs, i);
-                if (status && g_strcmp0(json_string(status, "id"), id) == 0)
-                        return status;
-        }
-        return NULL;
-}
-
 /* One fails as all do; one that was told to end says so. */
 static void take_end(GuestBackup *self, GuestBackupDisk *disk, const char *failure) {
         g_autoptr(GError) error = NULL;
@@ -143,7 +134,7 @@ static void on_jobs(void *data, JsonObject *answer, const GError *error) {
                 return;
         for (guint i = 0; i < self->disks->len; i++) {
                 GuestBackupDisk *disk = self->disks->pdata[i];
-                take_status(self, disk, find_status(json_array(answer, "return"), disk->id));
+                take_status(self, disk, json_find(json_array(answer, "return"), "id", disk->id));
                 done += disk->done;
                 total += disk->total;
                 is_over &= disk->is_over;

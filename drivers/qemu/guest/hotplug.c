@@ -203,14 +203,6 @@ static void on_half_removed(void *data, JsonObject *answer, const GError *error)
         cleanup_run(cleanup);
 }
 
-/* Whether QEMU has a device of that name. */
-static bool is_listed(JsonArray *properties, const char *alias) {
-        for (guint i = 0; properties && i < json_array_get_length(properties); i++)
-                if (g_strcmp0(json_string(json_object_at(properties, i), "name"), alias) == 0)
-                        return true;
-        return false;
-}
-
 static void on_devices_listed(void *data, JsonObject *answer, const GError *error) {
         /* These are always devices of QEMU's. */
         static const char *const kinds[] = { "disk", "interface", "hostdev", "rng", "filesystem", NULL };
@@ -220,7 +212,7 @@ static void on_devices_listed(void *data, JsonObject *answer, const GError *erro
                 return;
         for (guint i = 0; i < live->devices->len; i++) {
                 const DeviceDefinition *device = live->devices->pdata[i];
-                if (!g_strv_contains(kinds, device->kind) || is_listed(json_array(answer, "return"), device->alias))
+                if (!g_strv_contains(kinds, device->kind) || json_find(json_array(answer, "return"), "name", device->alias))
                         continue;
                 g_autoptr(JsonObject) event = json_make("device", 's', device->alias, NULL);
                 on_deleted(guest, event);

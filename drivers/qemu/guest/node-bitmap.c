@@ -5,21 +5,12 @@
 
 #include "qemu/command/node-name.h"
 
-static JsonObject *find_named(JsonArray *objects, const char *member, const char *name) {
-        for (guint i = 0; objects && i < json_array_get_length(objects); i++) {
-                JsonObject *object = json_object_at(objects, i);
-                if (object && g_strcmp0(json_string(object, member), name) == 0)
-                        return object;
-        }
-        return NULL;
-}
-
 JsonObject *node_bitmap_find_node(JsonObject *answer, const char *name) {
-        return find_named(json_array(answer, "return"), "node-name", name);
+        return json_find(json_array(answer, "return"), "node-name", name);
 }
 
 JsonObject *node_bitmap_find(JsonObject *node, const char *name) {
-        return node ? find_named(json_array(node, "dirty-bitmaps"), "name", name) : NULL;
+        return json_find(json_array(node, "dirty-bitmaps"), "name", name);
 }
 
 bool node_bitmap_counts(JsonObject *bitmap) {

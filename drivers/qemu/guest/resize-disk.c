@@ -92,15 +92,9 @@ static void on_resized(void *data, JsonObject *object, const GError *error) {
 
 /* The size of the image that a node has; false: there is no such node. */
 static bool find_size(JsonArray *nodes, const char *name, uint64_t *size) {
-        for (guint i = 0; nodes && i < json_array_get_length(nodes); i++) {
-                JsonObject *node = json_object_at(nodes, i), *image = node ? json_member(node, "image") : NULL;
-                gint64 bytes = image ? json_int(image, "virtual-size", -1) : -1;
-                if (bytes < 0 || g_strcmp0(json_string(node, "node-name"), name) != 0)
-                        continue;
-                *size = (uint64_t) bytes;
-                return true;
-        }
-        return false;
+        gint64 bytes = json_int(json_member(json_find(nodes, "node-name", name), "image"), "virtual-size", -1);
+        *size = bytes < 0 ? *size : (uint64_t) bytes;
+        return bytes >= 0;
 }
 
 static void on_nodes(void *data, JsonObject *object, const GError *failure) {

@@ -91,24 +91,9 @@ static bool check_nodes(const Snapshotting *self, GError **error) {
 
 /* What QEMU says of the images */
 
-static JsonObject *find_node(JsonArray *nodes, const char *name) {
-        for (guint i = 0; nodes && i < json_array_get_length(nodes); i++) {
-                JsonObject *node = json_object_at(nodes, i);
-                if (node && g_strcmp0(json_string(node, "node-name"), name) == 0)
-                        return node;
-        }
-        return NULL;
-}
-
 /* The one of that name in a node's image, or NULL. */
-static JsonObject *find_snapshot(JsonObject *node, const char *name) {
-        JsonArray *snapshots = node ? json_array(json_member(node, "image"), "snapshots") : NULL;
-        for (guint i = 0; snapshots && i < json_array_get_length(snapshots); i++) {
-                JsonObject *snapshot = json_object_at(snapshots, i);
-                if (snapshot && g_strcmp0(json_string(snapshot, "name"), name) == 0)
-                        return snapshot;
-        }
-        return NULL;
+static JsonObject *find_snapshot(JsonArray *nodes, const char *node, const char *name) {
+        return json_find(json_array(json_member(json_find(nodes, "node-name", node), "image"), "snapshots"), "name", name);
 }
 
 static void look(Snapshotting *self, MonitorDone looked) {
@@ -142,7 +127,7 @@ static void on_looked_before(void *data, JsonObject *answer, const GError *failu
         if (!self)
                 return;
         for (guint i = 0; !error && i < self->nodes->len; i++)
-                if (find_snapshot(find_node(json_array(answer, "return"), self->nodes->pdata[i]), self->name))
+                if (find_snapshot(json_array(answer, "return"), self->nodes->pdata[i], self->name))
                         virtbus_error_set(&error, VIRTBUS_ERROR_ALREADY_EXISTS,
                                           "the image of node '%s' has one of that name already, of which nothing is known here: "
                                           "use RedefineSnapshot to have it, or another name",
@@ -214,17 +199,18 @@ void snapshot_live_create(Operation *operation) {
 /* Whether the images have it, the first one with the memory: where not, nothing is done yet. */
 static bool check_images(const Snapshotting *self, JsonArray *nodes, GError **error) {
         for (guint i = 0; i < self->nodes->len; i++) {
-                JsonObject *node = find_node(nodes, self->nodes->pdata[i]), *snapshot = find_snapshot(node, self->name);
-                bool has_memory = snapshot && json_int(snapshot, "vm-state-size", 0) > 0;
-                if (node && json_array(node, "dirty-bitmaps"))
+                const char *name = self->nodes->pdata[i];
+                JsonObject *snapshot = find_snapshot(nodes, name, self->name);
+                bool has_memory = json_int(snapshot, "vm-state-size", 0) > 0;
+                if (json_array(json_find(nodes, "node-name", name), "dirty-bitmaps"))
                         return virtbus_error_set(error, VIRTBUS_ERROR_OPERATION_INVALID,
                                                  "the image of node '%s' has bitmaps of checkpoints, with which QEMU loads none; "
                                                  "delete these first",
-                                                 (const char *) self->nodes->pdata[i]);
+                                                 name);
                 if (!snapshot || (i == 0 && !has_memory))
                         return virtbus_error_set(error, VIRTBUS_ERROR_HYPERVISOR_FAILED,
-                                                 "the image of node '%s' has no such snapshot%s",
-                                                 (const char *) self->nodes->pdata[i], snapshot ? " with memory" : "");
+                                                 "the image of node '%s' has no such snapshot%s", name,
+                                                 snapshot ? " with memory" : "");
         }
         return check_nodes(self, error);
 }
@@ -383,7 +369,7 @@ static bool choose_nodes(Snapshotting *self, JsonArray *nodes, GError **error) {
                 const SnapshotImage *image = images->pdata[i];
                 const DeviceDefinition *disk = snapshot_images_disk(domain->live, image->path);
                 g_autofree char *name = disk ? node_name_of_top(disk, "format") : NULL;
-                if (name && find_snapshot(find_node(nodes, name), self->name) && is_its_file(self, image, disk))
+                if (name && find_snapshot(nodes, name, self->name) && is_its_file(self, image, disk))
                         g_ptr_array_add(self->nodes, g_steal_pointer(&name));
         }
         return images != NULL;

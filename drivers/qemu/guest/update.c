@@ -365,15 +365,10 @@ static void on_rolled_back(void *data, const GError *unused) {
 static void on_drives_known(void *data, JsonObject *answer, const GError *error) {
         Guest *guest = data;
         const Medium *medium = guest->medium;
-        JsonArray *drives = json_array(answer, "return");
-        const char *inserted = NULL;
+        JsonObject *drive = json_find(json_array(answer, "return"), "qdev", medium->drive);
+        const char *inserted = json_string(json_member(drive, "inserted"), "node-name");
         if (error)
                 return; /* it has ended */
-        for (guint i = 0; drives && i < json_array_get_length(drives); i++) {
-                JsonObject *drive = json_object_at(drives, i);
-                if (g_strcmp0(json_string(drive, "qdev"), medium->drive) == 0)
-                        inserted = json_string(json_member(drive, "inserted"), "node-name");
-        }
         Script *script = guest_script_new(guest);
         script_ignore_errors(script);
         if (g_strcmp0(inserted, medium->old_node) != 0) {

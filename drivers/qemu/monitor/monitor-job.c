@@ -36,15 +36,6 @@ static void end(MonitorJob *job, const GError *error) {
 
 static void query(MonitorJob *job);
 
-static JsonObject *find(JsonArray *jobs, const char *id) {
-        for (guint i = 0; jobs && i < json_array_get_length(jobs); i++) {
-                JsonObject *status = json_object_at(jobs, i);
-                if (status && g_strcmp0(json_string(status, "id"), id) == 0)
-                        return status;
-        }
-        return NULL;
-}
-
 static void take(MonitorJob *job, JsonObject *status) {
         g_autoptr(GError) error = NULL;
         const char *failure = json_string(status, "error"), *state = json_string(status, "status");
@@ -69,7 +60,7 @@ static void on_jobs(void *data, JsonObject *answer, const GError *error) {
                 if (error)
                         end(job, error);
                 else
-                        take(job, find(json_array(answer, "return"), job->id));
+                        take(job, json_find(json_array(answer, "return"), "id", job->id));
         }
         unref(job);
 }
