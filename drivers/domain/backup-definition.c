@@ -250,8 +250,6 @@ char *backup_definition_text(const BackupDefinition *definition) {
 typedef struct Completing {
         const BackupDefinition *definition;
         const char *suffix;
-        bool all;            /* the document names no disk, and means all that can be written */
-        bool any;            /* disk is in it */
         GHashTable *exports; /* their names */
 } Completing;
 
@@ -297,23 +295,12 @@ static bool choose_export(Completing *completing, BackupDisk *disk, GError **err
 }
 
 static bool complete_disk(void *data, void *which, const DeviceDefinition *device, GError **error) {
-        Completing *completing = data;
-        BackupDisk *disk = which;
-        if (!disk->is_said)
-                disk->is_in = completing->all && device->source[0] && !device->read_only;
-        completing->any |= disk->is_in;
-        if (!disk->is_in)
-                return true;
-        if (!device->source[0])
-                return tree_disk_fail(disk, VIRTBUS_ERROR_INVALID_ARGUMENT, "has no image: it cannot be in a backup", error);
-        return choose_since(completing, disk, error) && choose_store(completing, disk, device, error) &&
-               choose_export(completing, disk, error);
+        return choose_since(data, which, error) && choose_store(data, which, device, error) && choose_export(data, which, error);
 }
 
 bool backup_definition_complete(BackupDefinition *definition, const Definition *domain, const char *suffix, GError **error) {
         g_autoptr(GHashTable) exports = g_hash_table_new(g_str_hash, g_str_equal);
-        Completing completing = { definition, suffix, definition->disks->len == 0, false, exports };
-        return tree_disks_complete(&definition->disks, sizeof(BackupDisk), disk_free, domain, complete_disk, &completing,
-                                   error) &&
-               (completing.any || virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "no disk would be in the backup"));
+        Completing completing = { definition, suffix, exports };
+        return tree_disks_choose(&definition->disks, sizeof(BackupDisk), disk_free, domain, "backup", complete_disk, &completing,
+                                 error);
 }

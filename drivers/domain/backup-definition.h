@@ -7,7 +7,7 @@
 #include "domain/tree-disk.h"
 
 typedef struct BackupDisk {
-        char *name; /* the disk's target: it is a TreeDisk */
+        char *name; /* the disk's target: it is a TreeChosenDisk */
         bool is_said, is_in;
         bool is_device;     /* what it is written to is a block device */
         char *path;         /* push: of its target; pull: of what the guest overwrites meanwhile */

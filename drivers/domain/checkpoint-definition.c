@@ -127,22 +127,9 @@ char *checkpoint_definition_text(const CheckpointDefinition *definition, bool se
 
 /* Completing */
 
-typedef struct Completing {
-        const CheckpointDefinition *definition;
-        bool all; /* the document names no disk, and means all that can be written */
-        bool any; /* disk is in it */
-} Completing;
-
 static bool complete_disk(void *data, void *which, const DeviceDefinition *device, GError **error) {
-        Completing *completing = data;
+        const CheckpointDefinition *definition = data;
         CheckpointDisk *disk = which;
-        if (!disk->is_said)
-                disk->is_in = completing->all && device->source[0] && !device->read_only;
-        completing->any |= disk->is_in;
-        if (!disk->is_in)
-                return true;
-        if (!device->source[0])
-                return tree_disk_fail(disk, VIRTBUS_ERROR_INVALID_ARGUMENT, "has no image: it cannot be in a checkpoint", error);
         if (device->read_only)
                 return tree_disk_fail(disk, VIRTBUS_ERROR_INVALID_ARGUMENT, "is only read: nothing of it changes", error);
         if (strcmp(device->format, "qcow2") != 0)
@@ -150,13 +137,11 @@ static bool complete_disk(void *data, void *which, const DeviceDefinition *devic
                                       "is not qcow2, which alone keeps what has changed: convert it, or say checkpoint='no'",
                                       error);
         if (!disk->bitmap)
-                disk->bitmap = g_strdup(completing->definition->name);
+                disk->bitmap = g_strdup(definition->name);
         return true;
 }
 
 bool checkpoint_definition_complete(CheckpointDefinition *definition, const Definition *domain, GError **error) {
-        Completing completing = { .definition = definition, .all = definition->disks->len == 0 };
-        return tree_disks_complete(&definition->disks, sizeof(CheckpointDisk), disk_free, domain, complete_disk, &completing,
-                                   error) &&
-               (completing.any || virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "no disk would be in the checkpoint"));
+        return tree_disks_choose(&definition->disks, sizeof(CheckpointDisk), disk_free, domain, "checkpoint", complete_disk,
+                                 definition, error);
 }

@@ -8,7 +8,7 @@
 #include "domain/tree-item.h"
 
 typedef struct CheckpointDisk {
-        char *name; /* the disk's target: it is a TreeDisk */
+        char *name; /* the disk's target: it is a TreeChosenDisk */
         bool is_said, is_in;
         char *bitmap; /* in the image, that says what was written since; NULL: to be chosen, or it is not in it */
 } CheckpointDisk;

@@ -75,3 +75,32 @@ bool tree_disks_complete(GPtrArray **disks, size_t size, GDestroyNotify free, co
         return given->len == 0 || tree_disk_fail(given->pdata[0], VIRTBUS_ERROR_INVALID_ARGUMENT,
                                                  "is named twice, by its target and its image", error);
 }
+
+/* Choosing */
+
+typedef struct Choosing {
+        const char *what;
+        bool all, any; /* the document names none; one is in it */
+        TreeDiskComplete complete;
+        void *data;
+} Choosing;
+
+static bool choose(void *data, void *which, const DeviceDefinition *device, GError **error) {
+        Choosing *choosing = data;
+        TreeChosenDisk *disk = which;
+        if (!disk->is_said)
+                disk->is_in = choosing->all && device->source[0] && !device->read_only;
+        choosing->any |= disk->is_in;
+        if (!disk->is_in)
+                return true;
+        g_autofree char *why = g_strdup_printf("has no image: it cannot be in a %s", choosing->what);
+        return device->source[0] ? choosing->complete(choosing->data, disk, device, error)
+                                 : tree_disk_fail(disk, VIRTBUS_ERROR_INVALID_ARGUMENT, why, error);
+}
+
+bool tree_disks_choose(GPtrArray **disks, size_t size, GDestroyNotify free, const Definition *domain, const char *what,
+                       TreeDiskComplete complete, void *data, GError **error) {
+        Choosing choosing = { what, (*disks)->len == 0, false, complete, data };
+        return tree_disks_complete(disks, size, free, domain, choose, &choosing, error) &&
+               (choosing.any || virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "no disk would be in the %s", what));
+}

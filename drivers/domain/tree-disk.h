@@ -26,5 +26,17 @@ typedef bool (*TreeDiskComplete)(void *data, void *disk, const DeviceDefinition 
 bool tree_disks_complete(GPtrArray **disks, size_t size, GDestroyNotify free, const Definition *domain, TreeDiskComplete complete,
                          void *data, GError **error);
 
+/* The disks of a document of which only some are in it: each says so, or, where the document names none, all are that can be
+ * written. */
+typedef struct TreeChosenDisk {
+        char *name;
+        bool is_said, is_in;
+} TreeChosenDisk;
+
+/* As tree_disks_complete, of TreeChosenDisks; COMPLETE is called for those that are in it, which have images. WHAT: what that
+ * is, for errors: "backup". One disk must be in it. */
+bool tree_disks_choose(GPtrArray **disks, size_t size, GDestroyNotify free, const Definition *domain, const char *what,
+                       TreeDiskComplete complete, void *data, GError **error);
+
 /* Says why not, naming the disk. */
 bool tree_disk_fail(const void *disk, VirtbusError code, const char *why, GError **error);
