@@ -106,6 +106,22 @@ static void on_processor_left(Guest *guest) {
         unplug_next(guest);
 }
 
+/* Plugs those that the script has, or unplugs those that are named, which are taken; or says why neither. */
+static void change_processors(Guest *guest, Script *script, bool plugs, GPtrArray **removed, const GError *failure) {
+        if (!failure && plugs) {
+                script_run(script, on_processors_plugged, guest);
+                return;
+        }
+        g_hash_table_remove(guest->scripts, script);
+        if (failure)
+                plugging_finish(guest, failure);
+        else {
+                guest->plugging->processors = g_steal_pointer(removed);
+                guest->plugging->has_left = on_processor_left;
+                unplug_next(guest);
+        }
+}
+
 /* QEMU lists the places of processors, the last first; those that are taken say by what. */
 static void on_processors_known(void *data, JsonObject *answer, const GError *error) {
         static const char path[] = "/machine/peripheral/";
@@ -134,18 +150,7 @@ static void on_processors_known(void *data, JsonObject *answer, const GError *er
                             wanted > has ? "the machine has no place for more processors; use the option config"
                                          : "processors that it started with cannot be taken away while it runs; use the option "
                                            "config");
-        if (!failure && wanted > has) {
-                script_run(script, on_processors_plugged, guest);
-                return;
-        }
-        g_hash_table_remove(guest->scripts, script);
-        if (failure)
-                plugging_finish(guest, failure);
-        else {
-                guest->plugging->processors = g_steal_pointer(&removed);
-                guest->plugging->has_left = on_processor_left;
-                unplug_next(guest);
-        }
+        change_processors(guest, script, wanted > has, &removed, failure);
 }
 
 /* Those that are listed: what is so already stays so. */
@@ -175,18 +180,7 @@ static void on_places_known(void *data, JsonObject *answer, const GError *error)
                 else if (!change->enables_listed)
                         g_ptr_array_add(removed, g_strdup(taken + strlen(path)));
         }
-        if (!failure && change->enables_listed) {
-                script_run(script, on_processors_plugged, guest);
-                return;
-        }
-        g_hash_table_remove(guest->scripts, script);
-        if (failure)
-                plugging_finish(guest, failure);
-        else {
-                guest->plugging->processors = g_steal_pointer(&removed);
-                guest->plugging->has_left = on_processor_left;
-                unplug_next(guest);
-        }
+        change_processors(guest, script, change->enables_listed, &removed, failure);
 }
 
 /* What the document says of threads, which may have limits of their own. */
