@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/named-file.h"
 #include "bus.h"
 #include "errors.h"
 
@@ -105,4 +106,31 @@ int image_make_in_memory(uint64_t size, GError **error) {
                 return -1;
         }
         return image_make(fd, "in memory", "qcow2", size, NULL, NULL, error) ? steal_fd(&fd) : -1;
+}
+
+static bool is_block_device(const char *path) {
+        struct stat info;
+        g_autofd int found = named_file_find("image", path, &info, NULL);
+        return found >= 0 && S_ISBLK(info.st_mode);
+}
+
+bool image_open_target(ImageTarget *target, GError **error) {
+        struct stat info;
+        uint64_t there = 0;
+        bool exists = target->reuse || is_block_device(target->path);
+        target->fd = exists ? image_open_to_write(target->path, NULL, error) : image_create(target->path, error);
+        if (target->fd < 0)
+                return false;
+        target->is_made = !exists;
+        if (fstat(target->fd, &info) < 0)
+                return virtbus_error_set_errno(error, errno, "image %s cannot be looked at", target->path);
+        target->is_device = S_ISBLK(info.st_mode);
+        if (!target->reuse && !(target->is_device && strcmp(target->format, "raw") == 0))
+                return image_make(target->fd, target->path, target->format, target->size, target->backing, target->backing_format,
+                                  error);
+        return image_size(target->fd, target->path, target->format, &there, error) &&
+               (there == target->size || virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                                           "%s has %" G_GUINT64_FORMAT " bytes, and the disk %" G_GUINT64_FORMAT
+                                                           ": a %s is of the same size",
+                                                           target->path, there, target->size, target->what));
 }

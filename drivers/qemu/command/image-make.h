@@ -14,3 +14,17 @@ bool image_make(int fd, const char *path, const char *format, uint64_t size, con
 
 /* Makes a qcow2 image in memory; -1 with an error. */
 int image_make_in_memory(uint64_t size, GError **error);
+
+/* An image that a disk of SIZE bytes is written into. */
+typedef struct ImageTarget {
+        const char *what; /* "copy", for errors */
+        const char *path, *format;
+        const char *backing, *backing_format; /* as of image_make */
+        uint64_t size;
+        bool reuse; /* it is there already, and as large; so must be a block device that is written raw */
+        /* What has come of it, which is true also where it fails then. */
+        int fd; /* -1: it could not be opened */
+        bool is_made, is_device;
+} ImageTarget;
+
+bool image_open_target(ImageTarget *target, GError **error);

@@ -59,12 +59,6 @@ static int open_to_look(const char *path, GError **error) {
         return fd;
 }
 
-static bool is_block_device(const char *path) {
-        struct stat info;
-        g_autofd int found = named_file_find("image", path, &info, NULL);
-        return found >= 0 && S_ISBLK(info.st_mode);
-}
-
 /* A header that named what is below it by a relative path goes on doing so, where that is right. */
 static char *choose_name(const char *of, const char *old, const char *below) {
         g_autofree char *folder = g_path_get_dirname(of), *other = g_path_get_dirname(below);
@@ -82,28 +76,20 @@ static bool name_below(BlockOpening *opening, GError **error) {
 }
 
 static bool make_copy(BlockOpening *opening, GError **error) {
-        uint64_t size = 0, there = 0;
-        struct stat info;
+        ImageTarget target = { .what = "copy",
+                               .path = opening->path,
+                               .format = opening->format,
+                               .backing = opening->named,
+                               .backing_format = opening->below_format,
+                               .reuse = opening->reuse };
         g_autofd int source = open_to_look(opening->source, error);
-        if (source < 0 || !image_size(source, opening->source, opening->source_format, &size, error))
+        if (source < 0 || !image_size(source, opening->source, opening->source_format, &target.size, error))
                 return false;
-        bool exists = opening->reuse || is_block_device(opening->path);
-        opening->fd = exists ? image_open_to_write(opening->path, NULL, error) : image_create(opening->path, error);
-        if (opening->fd < 0)
-                return false;
-        opening->is_made = !exists;
-        if (fstat(opening->fd, &info) < 0)
-                return virtbus_error_set_errno(error, errno, "image %s cannot be looked at", opening->path);
-        opening->is_device = S_ISBLK(info.st_mode);
-        if (!opening->reuse && !(opening->is_device && strcmp(opening->format, "raw") == 0))
-                return image_make(opening->fd, opening->path, opening->format, size, opening->named, opening->below_format,
-                                  error);
-        if (!image_size(opening->fd, opening->path, opening->format, &there, error))
-                return false;
-        return there == size || virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
-                                                  "%s has %" G_GUINT64_FORMAT " bytes, and the disk %" G_GUINT64_FORMAT
-                                                  ": a copy is of the same size",
-                                                  opening->path, there, size);
+        bool fine = image_open_target(&target, error);
+        opening->fd = target.fd;
+        opening->is_made = target.is_made;
+        opening->is_device = target.is_device;
+        return fine;
 }
 
 static void open_all(BlockOpening *opening, GError **error) {

@@ -62,34 +62,13 @@ static BackupFile *add_file(BackupOpening *opening, const char *path) {
 
 /* In a worker */
 
-static bool is_block_device(const char *path) {
-        struct stat info;
-        g_autofd int found = named_file_find("image", path, &info, NULL);
-        return found >= 0 && S_ISBLK(info.st_mode);
-}
-
-static bool check_size(const BackupFile *file, GError **error) {
-        uint64_t there = 0;
-        return image_size(file->fd, file->path, file->format, &there, error) &&
-               (there == file->size || virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
-                                                         "%s has %" G_GUINT64_FORMAT " bytes, and the disk %" G_GUINT64_FORMAT
-                                                         ": a backup is of the same size",
-                                                         file->path, there, file->size));
-}
-
 static bool open_file(BackupFile *file, bool reuse, GError **error) {
-        struct stat info;
-        bool exists = reuse || is_block_device(file->path);
-        file->fd = exists ? image_open_to_write(file->path, NULL, error) : image_create(file->path, error);
-        if (file->fd < 0)
-                return false;
-        file->is_made = !exists;
-        if (fstat(file->fd, &info) < 0)
-                return virtbus_error_set_errno(error, errno, "image %s cannot be looked at", file->path);
-        file->is_device = S_ISBLK(info.st_mode);
-        if (reuse || (file->is_device && strcmp(file->format, "raw") == 0))
-                return check_size(file, error);
-        return image_make(file->fd, file->path, file->format, file->size, NULL, NULL, error);
+        ImageTarget target = { .what = "backup", .path = file->path, .format = file->format, .size = file->size, .reuse = reuse };
+        bool fine = image_open_target(&target, error);
+        file->fd = target.fd;
+        file->is_made = target.is_made;
+        file->is_device = target.is_device;
+        return fine;
 }
 
 static bool listen_at_path(BackupOpening *opening, GError **error) {
