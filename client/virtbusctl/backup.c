@@ -63,17 +63,7 @@ static int begin(const CommandTarget *target, char **arguments) {
 
 /* The path of the domain's backup; NULL when it has been said that there is none. */
 static char *find(const CommandTarget *target, int *status) {
-        g_autoptr(GError) error = NULL;
-        g_autoptr(GVariant) properties = ctl_properties(target->ctl, target->path, DOMAIN, &error);
-        const char *job = "/";
-        if (properties)
-                g_variant_lookup(properties, "Backup", "&o", &job);
-        if (properties && strcmp(job, "/") == 0)
-                ctl_invalid(&error, "domain '%s' is not being backed up", target->name);
-        if (!error)
-                return g_strdup(job);
-        *status = ctl_fail(g_steal_pointer(&error));
-        return NULL;
+        return domain_command_job(target, DOMAIN, "Backup", "domain '%s' is not being backed up", status);
 }
 
 static void add_exports(Table *table, GVariant *backup, GVariant *job, bool json) {

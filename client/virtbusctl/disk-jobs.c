@@ -121,17 +121,7 @@ static int info(const CommandTarget *target, char **arguments) {
 
 /* The path of the disk's job; NULL when it has been said that there is none. */
 static char *find_job(const CommandTarget *target, int *status) {
-        g_autoptr(GError) error = NULL;
-        g_autoptr(GVariant) properties = ctl_properties(target->ctl, target->path, DISK_IMAGE, &error);
-        const char *job = "/";
-        if (properties)
-                g_variant_lookup(properties, "Job", "&o", &job);
-        if (properties && strcmp(job, "/") == 0)
-                ctl_invalid(&error, "no job works on disk '%s'", target->name);
-        if (!error)
-                return g_strdup(job);
-        *status = ctl_fail(g_steal_pointer(&error));
-        return NULL;
+        return domain_command_job(target, DISK_IMAGE, "Job", "no job works on disk '%s'", status);
 }
 
 /* Tells the job to end, and waits for that. */

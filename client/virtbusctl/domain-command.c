@@ -48,3 +48,18 @@ int domain_command_run(const DomainCommands *commands, Ctl *ctl, char **argument
         g_autoptr(VirtbusDomain) domain = command ? ctl_find(ctl, arguments[1], &status) : NULL;
         return domain ? command->run(&(CommandTarget){ ctl, ctl_path(domain), arguments[1] }, arguments + 2) : status;
 }
+
+char *domain_command_job(const CommandTarget *target, const char *interface, const char *property, const char *none,
+                         int *status) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(GVariant) properties = ctl_properties(target->ctl, target->path, interface, &error);
+        const char *job = "/";
+        if (properties)
+                g_variant_lookup(properties, property, "&o", &job);
+        if (properties && strcmp(job, "/") == 0)
+                ctl_invalid(&error, none, target->name);
+        if (!error)
+                return g_strdup(job);
+        *status = ctl_fail(g_steal_pointer(&error));
+        return NULL;
+}

@@ -43,3 +43,8 @@ bool domain_command_options(const CommandSwitch *switches, size_t n, const char 
 
 /* Runs the one that ARGUMENTS name, of the domain that they name; the exit status. */
 int domain_command_run(const DomainCommands *commands, Ctl *ctl, char **arguments);
+
+/* The path of the job that a property of the target says; NULL, and the exit status, when it has been said, by NONE with the
+ * target's name, that there is none. */
+char *domain_command_job(const CommandTarget *target, const char *interface, const char *property, const char *none, int *status)
+                G_GNUC_FORMAT(4);
