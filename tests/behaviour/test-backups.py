@@ -12,39 +12,13 @@ import socket
 import subprocess
 import xml.etree.ElementTree as ET
 
-from rig import NAME, ROOT, Bus, BusError, Hypervisor, contains, expect, run, variants
+from disk_rig import SIZE, WORK, WRITER, disk, image, start, work
+from rig import NAME, Bus, BusError, Hypervisor, contains, expect, run, variants
 
 bus = Bus()
 qemu, test = Hypervisor(bus, "qemu"), Hypervisor(bus, "test")
-WORK = os.path.join(ROOT, "images")
-os.makedirs(WORK, mode=0o711, exist_ok=True)
 DOMAIN, JOB, BACKUP = f"{NAME}.Domain", f"{NAME}.Job", f"{NAME}.Job.Backup"
-SIZE = 16 << 20
 
-# 512 bytes that write a running number to sector after sector of the disk that they were read from; tests/guest/boot-write.S is their source.
-WRITER = bytes.fromhex("fa31c08ed88ec08ed0bc007cfb8816747c66ff066c7c66a16c7c663de8fd0000720966c7066c7c4000000066a16c7c66a3647c66ff06707c66a1707c66a30080b44330c08a16747cbe5c7ccd13b0577302b045baf803eeebb88d74001000010000800000000000000000000040").ljust(510, b"\0") + b"\x55\xaa"
-
-
-def work(name):
-    return os.path.join(WORK, name)
-
-
-def image(name, data=b"", size=SIZE, full=False):
-    path, raw = work(name), work(name + ".raw")
-    with open(raw, "wb") as file:
-        file.write(data)
-        if full:
-            file.write(os.urandom(size - len(data)))
-        file.truncate(size)
-    subprocess.run(["qemu-img", "convert", "-O", "raw" if name.endswith(".img") else "qcow2", raw, path], check=True)
-    os.unlink(raw)
-    os.chmod(path, 0o600)
-    return path
-
-
-def disk(path, target="vda", more=""):
-    format = "raw" if path.endswith(".img") else "qcow2"
-    return f"<disk type='file'><driver name='qemu' type='{format}'/><source file='{path}'/><target dev='{target}' bus='virtio'/>{more}</disk>"
 
 
 def push_xml(*disks, since=""):
@@ -95,11 +69,8 @@ def push(domain, *disks, since="", **options):
     done(job)
 
 
-def started(name, paused=False, devices="", full=False):
-    path = image(f"{name}.qcow2", WRITER.ljust(SIZE // 2, b"\0") + b"t" * 65536, full=full)
-    domain = qemu.define(qemu.document(name, disk(path) + devices, memory=16))
-    qemu.do(domain, "Start", paused=paused)
-    return domain, path
+def started(name, **options):
+    return start(qemu, name, WRITER.ljust(SIZE // 2, b"\0") + b"t" * 65536, **options)
 
 
 def writes(domain, more=20):

@@ -15,18 +15,14 @@ import xml.etree.ElementTree as ET
 
 from gi.repository import GLib
 
+from disk_rig import FIRST, WORK, WRITER
 from rig import NAME, ROOT, Bus, BusError, Hypervisor, contains, expect, run, variants
 
 bus = Bus()
 qemu = Hypervisor(bus, "qemu")
-WORK = os.path.join(ROOT, "images")
-os.makedirs(WORK, mode=0o711, exist_ok=True)
 DISK, JOB, JOB_DISK = f"{NAME}.Device.Disk.Image", f"{NAME}.Job", f"{NAME}.Job.Disk"
 SIZE = 32 << 20
-FIRST = 64  # the sector that the guest writes first, with a number that grows by one with each
 
-# 512 bytes that write a running number to sector after sector of the disk that they were read from; tests/guest/boot-write.S is their source.
-WRITER = bytes.fromhex("fa31c08ed88ec08ed0bc007cfb8816747c66ff066c7c66a16c7c663de8fd0000720966c7066c7c4000000066a16c7c66a3647c66ff06707c66a1707c66a30080b44330c08a16747cbe5c7ccd13b0577302b045baf803eeebb88d74001000010000800000000000000000000040").ljust(510, b"\0") + b"\x55\xaa"
 
 
 def made(name, backing=None, format="qcow2", data=b"", folder=WORK):

@@ -11,33 +11,13 @@ import signal
 import subprocess
 import xml.etree.ElementTree as ET
 
+from disk_rig import disk, image, start, work
 from rig import NAME, ROOT, Bus, Hypervisor, contains, expect, run, variants
 
 bus = Bus()
 qemu, test = Hypervisor(bus, "qemu"), Hypervisor(bus, "test")
-WORK = os.path.join(ROOT, "images")
-os.makedirs(WORK, mode=0o711, exist_ok=True)
 CHECKPOINT = f"{NAME}.Checkpoint"
 
-# 512 bytes that write a running number to sector after sector of the disk that they were read from; tests/guest/boot-write.S is their source.
-WRITER = bytes.fromhex("fa31c08ed88ec08ed0bc007cfb8816747c66ff066c7c66a16c7c663de8fd0000720966c7066c7c4000000066a16c7c66a3647c66ff06707c66a1707c66a30080b44330c08a16747cbe5c7ccd13b0577302b045baf803eeebb88d74001000010000800000000000000000000040").ljust(510, b"\0") + b"\x55\xaa"
-
-
-def image(name, data=b"", options=()):
-    path = os.path.join(WORK, name)
-    raw = path + ".raw"
-    with open(raw, "wb") as file:
-        file.write(data)
-        file.truncate(16 << 20)
-    subprocess.run(["qemu-img", "convert", "-O", "raw" if name.endswith(".img") else "qcow2", *options, raw, path], check=True)
-    os.unlink(raw)
-    os.chmod(path, 0o600)
-    return path
-
-
-def disk(path, target="vda", more=""):
-    format = "raw" if path.endswith(".img") else "qcow2"
-    return f"<disk type='file'><driver name='qemu' type='{format}'/><source file='{path}'/><target dev='{target}' bus='virtio'/>{more}</disk>"
 
 
 def checkpoint_xml(name="", more=""):
@@ -83,13 +63,6 @@ def bitmaps(path):
     return sorted(bitmap["name"] for bitmap in found if "in-use" not in bitmap["flags"])
 
 
-def started(name, paused=False, devices=""):
-    path = image(f"{name}.qcow2", WRITER)
-    domain = qemu.define(qemu.document(name, disk(path) + devices, memory=16))
-    qemu.do(domain, "Start", paused=paused)
-    return domain, path
-
-
 def refused(error, function, *arguments, parts=(), **options):
     contains(expect(error, function, *arguments, **options), *parts)
 
@@ -101,7 +74,7 @@ def end(hypervisor, domain):
 
 
 def images_note_what_is_written():
-    domain, path = started("notes", devices=disk(image("notes-b.qcow2"), "vdb") + disk(image("notes-c.img"), "vdc"))
+    domain, path = start(qemu, "notes", devices=disk(image("notes-b.qcow2"), "vdb") + disk(image("notes-c.img"), "vdc"))
     refused("Unsupported", create, domain, parts=("vdc", "qcow2", "checkpoint='no'"))
     both = "<disks><disk name='vda'/><disk name='vdb' checkpoint='bitmap' bitmap='other'/></disks>"
     first = create(domain, "first", f"<description>a &amp; b</description>{both}")
@@ -113,7 +86,7 @@ def images_note_what_is_written():
     assert document.find("domain/name").text == "notes" and ET.fromstring(xml_of(first, no_domain=True)).find("domain") is None
     assert qemu.state(domain) == "running" and get(first, "BrokenDisks") == []
     qemu.do(domain, "Destroy")
-    assert bitmaps(path) == ["first", "second"] and bitmaps(os.path.join(WORK, "notes-b.qcow2")) == ["other"]
+    assert bitmaps(path) == ["first", "second"] and bitmaps(work("notes-b.qcow2")) == ["other"]
     # Off, they are known; their bitmaps stay.
     refused("OperationInvalid", delete, first, parts=("off", "metadata_only"))
     refused("OperationInvalid", create, domain, "third")
@@ -127,12 +100,12 @@ def images_note_what_is_written():
     bus.wait(lambda: get(again, "BrokenDisks") == [], "its bitmap to be seen")
     delete(again)
     qemu.do(domain, "Destroy")
-    assert bitmaps(path) == [] and bitmaps(os.path.join(WORK, "notes-b.qcow2")) == []
+    assert bitmaps(path) == [] and bitmaps(work("notes-b.qcow2")) == []
     qemu.do(domain, "Undefine")
 
 
 def what_is_broken_is_shown_and_can_be_deleted():
-    domain, path = started("broken")
+    domain, path = start(qemu, "broken")
     checkpoint = create(domain, "first")
     qemu.do(domain, "Destroy")
     qemu.do(domain, "Start")
@@ -156,7 +129,7 @@ def what_is_broken_is_shown_and_can_be_deleted():
 
 def what_cannot_be_is_refused_by_name():
     old = image("old.qcow2", options=("-o", "compat=0.10"))
-    domain, _ = started("refused", paused=True, devices=disk(old, "vdb", "<readonly/>") + disk(image("old2.qcow2", options=("-o", "compat=0.10")), "vdc"))
+    domain, _ = start(qemu, "refused", paused=True, devices=disk(old, "vdb", "<readonly/>") + disk(image("old2.qcow2", options=("-o", "compat=0.10")), "vdc"))
     vda = "<disks><disk name='vda'/></disks>"
     for error, arguments, parts in (
             ("Unsupported", ("x", "<disks><disk name='vdc'/></disks>"), ("vdc", "0.10", "amend")),
@@ -181,7 +154,7 @@ def what_cannot_be_is_refused_by_name():
 
 
 def a_snapshot_is_not_gone_back_to_while_images_note():
-    domain, _ = started("back")
+    domain, _ = start(qemu, "back")
     snapshot = bus.call(domain, f"{NAME}.Domain", "CreateSnapshot", "sa{sv}", "<domainsnapshot><name>before</name></domainsnapshot>", {})
     checkpoint = create(domain, "first")
     refused("OperationInvalid", bus.call, snapshot, f"{NAME}.Snapshot", "Revert", "a{sv}", {}, parts=("checkpoints",))
@@ -197,7 +170,7 @@ def a_snapshot_is_not_gone_back_to_while_images_note():
 
 
 def a_driver_that_is_killed_leaves_nothing_half_made():
-    domain, path = started("killed")
+    domain, path = start(qemu, "killed")
     kept = create(domain, "kept")
     folder = os.path.join(ROOT, "qemu/state/qemu/checkpoints")
     for i in range(4):

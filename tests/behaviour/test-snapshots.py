@@ -14,35 +14,13 @@ import xml.etree.ElementTree as ET
 
 from gi.repository import GLib
 
+from disk_rig import FIRST, disk, image, start
 from rig import NAME, ROOT, Bus, BusError, Hypervisor, contains, expect, run, variants
 
 bus = Bus()
 qemu, test = Hypervisor(bus, "qemu"), Hypervisor(bus, "test")
-WORK = os.path.join(ROOT, "images")
-os.makedirs(WORK, mode=0o711, exist_ok=True)
 SNAPSHOT = f"{NAME}.Snapshot"
-FIRST = 64  # the sector that the guest writes first, with a number that grows by one with each
 
-# 512 bytes that write a running number to sector after sector of the disk that they were read from; tests/guest/boot-write.S is their source.
-WRITER = bytes.fromhex("fa31c08ed88ec08ed0bc007cfb8816747c66ff066c7c66a16c7c663de8fd0000720966c7066c7c4000000066a16c7c66a3647c66ff06707c66a1707c66a30080b44330c08a16747cbe5c7ccd13b0577302b045baf803eeebb88d74001000010000800000000000000000000040").ljust(510, b"\0") + b"\x55\xaa"
-
-
-def image(name, data=b"", size=16 << 20, format="qcow2"):
-    path = os.path.join(WORK, name)
-    if os.path.exists(path):
-        os.unlink(path)
-    raw = path + ".raw"
-    with open(raw, "wb") as file:
-        file.write(data)
-        file.truncate(size)
-    subprocess.run(["qemu-img", "convert", "-O", format, raw, path], check=True)
-    os.unlink(raw)
-    os.chmod(path, 0o600)
-    return path
-
-
-def disk(path, target="vda", format="qcow2", more=""):
-    return (f"<disk type='file'><driver name='qemu' type='{format}'/><source file='{path}'/><target dev='{target}' bus='virtio'/>{more}</disk>")
 
 
 def snapshot_xml(name="", more=""):
@@ -116,15 +94,8 @@ def end(hypervisor, domain):
     hypervisor.do(domain, "Undefine", snapshots=True)
 
 
-def started(name, data=WRITER, more="", paused=False):
-    path = image(f"{name}.qcow2", data)
-    domain = qemu.define(qemu.document(name, disk(path) + more, memory=16))
-    qemu.do(domain, "Start", paused=paused)
-    return domain, path
-
-
 def a_guest_goes_back_in_place():
-    domain, path = started("place")
+    domain, path = start(qemu, "place")
     writes(domain)
     pid = qemu.pid_of(domain)
     first = create(domain, "first", "<description>before &amp; after</description>")
@@ -158,7 +129,7 @@ def a_guest_goes_back_in_place():
 
 
 def a_paused_guest_is_kept_and_stays_so():
-    domain, path = started("still")
+    domain, path = start(qemu, "still")
     writes(domain)
     qemu.do(domain, "Suspend")
     one = create(domain, "one")
@@ -212,8 +183,8 @@ def nothing_is_half_made():
 
 
 def what_cannot_be_is_refused_by_name():
-    raw = image("raw.img", format="raw")
-    domain = qemu.define(qemu.document("refuses", disk(raw, format="raw"), memory=16))
+    raw = image("raw.img")
+    domain = qemu.define(qemu.document("refuses", disk(raw), memory=16))
     contains(expect("Unsupported", create, domain, "one"), "refuses", "vda", "qcow2")
     contains(expect("InvalidArgument", create, domain, "one", "<disks><disk name='vdq'/></disks>"), "vdq")
     contains(expect("InvalidArgument", create, domain, "a/b"), "a/b")
@@ -231,7 +202,7 @@ def what_cannot_be_is_refused_by_name():
 
 
 def other_devices_need_force():
-    domain, path = started("devices")
+    domain, path = start(qemu, "devices")
     writes(domain)
     one = create(domain, "one")
     more = image("devices-more.qcow2")
@@ -248,7 +219,7 @@ def other_devices_need_force():
 
 
 def an_image_without_it_leaves_the_guest_as_it_is():
-    domain, path = started("gone")
+    domain, path = start(qemu, "gone")
     writes(domain)
     text = xml_of(create(domain, "one"), True)
     one = redefine(domain, text.replace("<name>one</name>", "<name>other</name>"))
@@ -262,8 +233,8 @@ def an_image_without_it_leaves_the_guest_as_it_is():
 
 def a_revert_that_does_not_start_leaves_everything_as_before(hypervisor):
     """Definition, current snapshot and a managed save; with QEMU where an image is gone of which it is, or is not, within."""
-    path, other = image("unstarted.qcow2"), image("unstarted.raw", format="raw")
-    disks = disk(path) + disk(other, "vdb", "raw")
+    path, other = image("unstarted.qcow2"), image("unstarted-other.img")
+    disks = disk(path) + disk(other, "vdb")
     domain = hypervisor.define(hypervisor.document("unstarted", disks, memory=16))
     hypervisor.do(domain, "Start", paused=True)
     of_one = "<disks><disk name='vda' snapshot='internal'/><disk name='vdb' snapshot='no'/></disks>"
@@ -296,7 +267,7 @@ def a_revert_that_does_not_start_leaves_everything_as_before(hypervisor):
 
 
 def the_next_driver_knows_them():
-    domain, path = started("next")
+    domain, path = start(qemu, "next")
     writes(domain)
     one = create(domain, "one", "<description>d</description>")
     two = create(domain, "two/x".replace("/", "_"))
@@ -314,7 +285,7 @@ def the_next_driver_knows_them():
 
 
 def a_driver_that_is_killed_leaves_nothing_half_made():
-    domain, path = started("killed")
+    domain, path = start(qemu, "killed")
     writes(domain)
     for i in range(4):
         answer = bus.begin(domain, f"{NAME}.Domain", "CreateSnapshot", "sa{sv}", snapshot_xml(f"s{i}"), {})
@@ -331,7 +302,7 @@ def a_driver_that_is_killed_leaves_nothing_half_made():
 
 
 def a_guest_that_ends_meanwhile_ends_the_wait():
-    domain, path = started("ends")
+    domain, path = start(qemu, "ends")
     writes(domain)
     pid = qemu.pid_of(domain)
     os.kill(pid, signal.SIGSTOP)
@@ -415,7 +386,7 @@ def n_tags(path):
 
 def a_guest_that_dies_while_one_is_made_leaves_nothing_of_it():
     """QEMU is killed as soon as its image has it, before the driver hears that it is done; and at other instants."""
-    domain, path = started("deadly")
+    domain, path = start(qemu, "deadly")
     uuid = bus.get(domain, "Domain", "UUID")
     for instant in (0, None, 4, None, 8, None):  # milliseconds
         if qemu.state(domain) == "shutoff":
@@ -456,7 +427,7 @@ def one_is_deleted_from_the_images_that_it_was_made_in():
 
 def a_guest_that_ends_while_it_goes_back_ends_the_wait():
     """QEMU is killed at instants: also while it is written down that the guest has gone back."""
-    domain, _ = started("dies")
+    domain, _ = start(qemu, "dies")
     snapshot = create(domain, "one")
     for instant in range(0, 16, 2):  # milliseconds
         if qemu.state(domain) == "shutoff":

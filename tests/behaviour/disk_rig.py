@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Images, disks, and a guest that writes: what the tests of work on disks have in common."""
+
+import os
+import subprocess
+
+from rig import ROOT
+
+WORK = os.path.join(ROOT, "images")
+os.makedirs(WORK, mode=0o711, exist_ok=True)
+SIZE = 16 << 20
+FIRST = 64  # the sector that the guest writes first, with a number that grows by one with each
+
+# 512 bytes that write a running number to sector after sector of the disk that they were read from; tests/guest/boot-write.S is their source.
+WRITER = bytes.fromhex("fa31c08ed88ec08ed0bc007cfb8816747c66ff066c7c66a16c7c663de8fd0000720966c7066c7c4000000066a16c7c66a3647c66ff06707c66a1707c66a30080b44330c08a16747cbe5c7ccd13b0577302b045baf803eeebb88d74001000010000800000000000000000000040").ljust(510, b"\0") + b"\x55\xaa"
+
+
+def work(name):
+    return os.path.join(WORK, name)
+
+
+def format_of(path):
+    return "raw" if path.endswith(".img") else "qcow2"
+
+
+def image(name, data=b"", size=SIZE, full=False, options=()):
+    """A new one, which is raw where its name ends so. FULL: what is not data is no zeros."""
+    path, raw = work(name), work(name + ".raw")
+    if os.path.exists(path):
+        os.unlink(path)
+    with open(raw, "wb") as file:
+        file.write(data)
+        if full:
+            file.write(os.urandom(size - len(data)))
+        file.truncate(size)
+    subprocess.run(["qemu-img", "convert", "-O", format_of(name), *options, raw, path], check=True)
+    os.unlink(raw)
+    os.chmod(path, 0o600)
+    return path
+
+
+def disk(path, target="vda", more=""):
+    return f"<disk type='file'><driver name='qemu' type='{format_of(path)}'/><source file='{path}'/><target dev='{target}' bus='virtio'/>{more}</disk>"
+
+
+def start(hypervisor, name, data=WRITER, devices="", paused=False, full=False):
+    """A domain that boots from its disk, and the image of that."""
+    path = image(f"{name}.qcow2", data, full=full)
+    domain = hypervisor.define(hypervisor.document(name, disk(path) + devices, memory=16))
+    hypervisor.do(domain, "Start", paused=paused)
+    return domain, path
