@@ -265,6 +265,14 @@ static void faults_of_disks_and_controllers_are_named(void) {
                   "chassisNr '256' is out of range" },
                 { "", "<controller type='pci' index='1' model='pci-bridge'><model name='pxb'/></controller>",
                   "'pxb' is not valid for the model 'pci-bridge'" },
+                { "", "<filesystem type='mount'><source dir='/'/><target dir='abcdefghijklmnopqrstuvwxyz01234'/></filesystem>",
+                  NULL },
+                { "", "<filesystem type='mount'><source dir='/'/><target dir='abcdefghijklmnopqrstuvwxyz0123ü'/></filesystem>",
+                  "longer than the 31 bytes" },
+                { "<memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking>",
+                  "<filesystem type='mount'><driver type='virtiofs'/><source dir='/'/>"
+                  "<target dir='abcdefghijklmnopqrstuvwxyz0123456789x'/></filesystem>",
+                  "longer than the 36 bytes" },
                 { "", "<filesystem type='mount'><driver type='virtiofs'/><source dir='/'/><target dir='t'/></filesystem>",
                   "requires shared memory" },
         };

@@ -13,6 +13,7 @@
  * Beside those of XPath 1.0 there are these functions:
  * - num(TEXT): the number, also of hexadecimal digits after 0x; not a number where it is none
  * - bytes(TEXT, UNIT): the size in bytes; KiB where UNIT is ""
+ * - octets(TEXT): how many bytes it has
  * - power(NUMBER): whether it is a power of two
  * - matches(TEXT, REGEX): whether all of the text has this form
  * - listed(TEXT, LIST): whether the text is a word of the list

@@ -471,6 +471,11 @@ static const CheckRule rules[] = {
           NULL, "'virtiofs' requires shared memory: use <access mode='shared'/> in <memoryBacking>" },
         { "devices/filesystem[driver/@type='virtiofs'][@accessmode][not(@accessmode='passthrough')]", "@accessmode",
           "virtiofs only supports the passthrough accessmode, not '{}'" },
+        /* QEMU's own limits, of virtio-9p-pci and vhost-user-fs-pci. */
+        { "devices/filesystem[not(driver/@type='virtiofs')]/target/@dir[octets(.) > 31]", ".",
+          "the filesystem target '{}' is longer than the 31 bytes that a tag of 9p may have" },
+        { "devices/filesystem[driver/@type='virtiofs']/target/@dir[octets(.) > 36]", ".",
+          "the filesystem target '{}' is longer than the 36 bytes that a tag of virtiofs may have" },
         CHECK_COUNT("devices/filesystem/binary/thread_pool/@size"),
         { "devices/filesystem[driver/@type='virtiofs'][@multidevs]", NULL, "virtiofs does not support multidevs" },
         { "devices/filesystem[driver/@type='virtiofs'][@fmode or @dmode]", NULL, "virtiofs does not support fmode and dmode" },

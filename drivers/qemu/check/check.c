@@ -40,6 +40,13 @@ static void function_bytes(xmlXPathParserContext *ctxt, int nargs) {
         xmlFree(unit);
 }
 
+static void function_octets(xmlXPathParserContext *ctxt, int nargs) {
+        CHECK_ARITY(1);
+        xmlChar *text = xmlXPathPopString(ctxt);
+        xmlXPathReturnNumber(ctxt, xmlStrlen(text));
+        xmlFree(text);
+}
+
 static void function_power(xmlXPathParserContext *ctxt, int nargs) {
         CHECK_ARITY(1);
         double value = xmlXPathPopNumber(ctxt);
@@ -83,8 +90,9 @@ static void add_functions(xmlXPathContext *context) {
                 const char *name;
                 xmlXPathFunction function;
         } functions[] = {
-                { "num", function_num },         { "bytes", function_bytes },   { "power", function_power },
-                { "matches", function_matches }, { "listed", function_listed }, { "twice", function_twice },
+                { "num", function_num },     { "bytes", function_bytes },     { "octets", function_octets },
+                { "power", function_power }, { "matches", function_matches }, { "listed", function_listed },
+                { "twice", function_twice },
         };
         for (size_t i = 0; i < G_N_ELEMENTS(functions); i++)
                 xmlXPathRegisterFunc(context, (const xmlChar *) functions[i].name, functions[i].function);
