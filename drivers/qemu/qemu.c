@@ -27,6 +27,7 @@
 #include "qemu/guest/device-helpers.h"
 #include "qemu/guest/disk-info.h"
 #include "qemu/guest/dump.h"
+#include "qemu/guest/fd-sets.h"
 #include "qemu/guest/guest-events.h"
 #include "qemu/guest/guest-log.h"
 #include "qemu/guest/guest-end.h"
@@ -68,6 +69,7 @@ static const GuestModule *const modules[] = {
         &agent_channel_module,
         &isolation_module,
         &nodes_module,
+        &fd_sets_module,
         &block_job_begin_module,
         &block_job_follow_module,
         &block_job_module,

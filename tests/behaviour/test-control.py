@@ -90,6 +90,28 @@ def its_screen_is_a_picture():
     contains(expect("InvalidArgument", do, "Screenshot", "ua{sv}", 0, variants({"x": True})), "'x'")
 
 
+def a_paused_guest_is_lent_one_file_however_often_it_is_looked_at():
+    """A QEMU lets go of no descriptor while its processors stand."""
+    if not REAL:
+        return
+    do("Suspend")
+    pid, kept = hypervisor.pid_of(state["domain"]), []
+
+    def lent():
+        return sum("memfd:virtbus" in link for link in rig.open_files(pid))
+    for _ in range(5):
+        picture = open_fd(state["domain"], "Domain", "Screenshot", "ua{sv}", 0, {})
+        kept.append(picture)
+        assert len(do("PeekMemory", "tta{sv}", 0xf0000, 4096, {})) == 4096
+    assert lent() == 1, rig.open_files(pid)
+    assert all(os.pread(picture, 8, 0) == b"\x89PNG\r\n\x1a\n" for picture in kept)  # what came after changes none
+    for picture in kept:
+        os.close(picture)
+    do("Resume")
+    bus.wait(lambda: lent() == 0, "QEMU to let go of it")
+
+
+
 def keys_are_pressed():
     if REAL:
         ask_guest("for e in /dev/input/event*; do (cat $e > /tmp/events-${e##*/} 2>/dev/null &); done")

@@ -6,9 +6,11 @@
 #include <inttypes.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 
 #include "bus.h"
+#include "qemu/guest/fd-sets.h"
 #include "vtables.h"
 
 /* The largest picture that is given away, in bytes. */
@@ -18,15 +20,28 @@
 typedef struct Deed {
         Guest *guest;
         Call *call;
-        int file; /* what QEMU writes, or -1 */
+        LentFile *file; /* what QEMU writes, or NULL */
+        void (*lent)(struct Deed *deed);
+        struct Copying *copying;
         uint64_t address, size;
         bool is_virtual;
         char *device;
 } Deed;
 
+/* Of a picture whose file stays with QEMU: who asked for it has one that changes no more. */
+struct Copying {
+        Deed *deed; /* NULL: the guest has been let go of */
+        int from, to;
+        off_t size;
+};
+
 static void deed_free(Deed *deed) {
         g_queue_remove(&deed->guest->deeds, deed);
-        autofd_close(&deed->file);
+        if (deed->copying)
+                deed->copying->deed = NULL;
+        if (deed->file && deed->guest->monitor)
+                fd_sets_take_back(deed->guest, g_steal_pointer(&deed->file));
+        g_clear_pointer(&deed->file, lent_file_free);
         g_free(deed->device);
         g_free(deed);
 }
@@ -39,7 +54,7 @@ static Deed *deed_new(Domain *domain, Call *call) {
                 return NULL;
         }
         Deed *deed = g_new0(Deed, 1);
-        *deed = (Deed){ .guest = domain->run, .call = call, .file = -1 };
+        *deed = (Deed){ .guest = domain->run, .call = call };
         g_queue_push_tail(&deed->guest->deeds, deed);
         return deed;
 }
@@ -155,63 +170,103 @@ void control_send_keys(Domain *domain, char **keys, uint64_t hold_time, Call *ca
         simple(domain, "send-key", arguments, call);
 }
 
-/* What QEMU writes into a file of ours, which has no name */
+/* What QEMU writes into a file of ours */
 
-typedef void (*FileWritten)(void *data, JsonObject *answer, const GError *error);
-
-/* Opens what the file is by another description, which may write, or only read. */
-static int open_again(int file, int flags) {
-        g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", file);
-        return open(path, flags | O_CLOEXEC);
-}
-
-static void let_go(const Deed *deed, gint64 set) {
-        monitor_command(deed->guest->monitor, "remove-fd", json_make("fdset-id", 'i', set, NULL), -1, NULL, NULL);
-}
-
-/* Gives QEMU a new file; ADDED gets the number of its set. */
-static bool give_file(Deed *deed, MonitorDone added) {
-        deed->file = memfd_create("virtbus-picture", MFD_CLOEXEC);
-        g_autofd int writer = deed->file >= 0 ? open_again(deed->file, O_WRONLY) : -1;
-        if (writer < 0) {
-                g_autoptr(GError) error = NULL;
-                virtbus_error_set_errno(&error, errno, "a file in memory cannot be made");
-                fail(deed, error);
-                return false;
-        }
-        monitor_command(deed->guest->monitor, "add-fd", json_make("opaque", 's', "control", NULL), writer, added, deed);
-        return true;
-}
-
-static void on_pictured(void *data, JsonObject *answer, const GError *error) {
+static void on_lent(void *data, JsonObject *answer, const GError *error) {
         Deed *deed = data;
-        g_autofd int reader = error ? -1 : open_again(deed->file, O_RDONLY);
-        struct stat info;
-        g_autoptr(GError) failure = error ? g_error_copy(error) : NULL;
-        (void) answer;
-        let_go(deed, (gint64) deed->size);
-        if (!failure && (reader < 0 || fstat(reader, &info) < 0))
-                virtbus_error_set_errno(&failure, errno, "the picture cannot be read");
-        else if (!failure && (info.st_size == 0 || info.st_size > PICTURE_BYTES_MAX))
-                virtbus_error_set(&failure, VIRTBUS_ERROR_HYPERVISOR_FAILED, "QEMU made a picture of %" PRId64 " bytes",
-                                  (int64_t) info.st_size);
-        if (failure) {
-                fail(deed, failure);
+        if (error) {
+                fail(deed, error);
+                return;
+        }
+        JsonObject *result = json_member(answer, "return");
+        deed->file->set = json_int(result, "fdset-id", 0);
+        deed->file->number = json_int(result, "fd", 0);
+        deed->lent(deed);
+}
+
+/* Has QEMU a file to write, then calls LENT. */
+static void lend(Deed *deed, void (*lent)(Deed *deed)) {
+        g_autoptr(GError) error = NULL;
+        deed->lent = lent;
+        deed->file = fd_sets_lend(deed->guest, &error);
+        if (!deed->file) {
+                fail(deed, error);
+                return;
+        }
+        if (deed->file->set >= 0)
+                lent(deed);
+        else
+                monitor_command(deed->guest->monitor, "add-fd", json_make("opaque", 's', "control", NULL), deed->file->writer,
+                                on_lent, deed);
+}
+
+/* Opens what the file is by another description, which only reads. */
+static int open_reader(int file) {
+        g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", file);
+        return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+static void give_picture(Deed *deed, int file) {
+        g_autofd int reader = open_reader(file);
+        g_autoptr(GError) error = NULL;
+        if (reader < 0) {
+                virtbus_error_set_errno(&error, errno, "the picture cannot be read");
+                fail(deed, error);
                 return;
         }
         reply_domain_screenshot(deed->call, reader);
         deed_free(deed);
 }
 
-static void on_picture_file(void *data, JsonObject *answer, const GError *error) {
-        Deed *deed = data;
-        if (error) {
+static void copy_in_worker(void *data, GError **error) {
+        struct Copying *copying = data;
+        off_t place = 0;
+        ssize_t n = 1;
+        copying->to = memfd_create("virtbus-picture", MFD_CLOEXEC);
+        while (copying->to >= 0 && n > 0 && place < copying->size)
+                n = sendfile(copying->to, copying->from, &place, (size_t) (copying->size - place));
+        if (copying->to < 0 || n <= 0)
+                virtbus_error_set_errno(error, n == 0 ? EIO : errno, "the picture cannot be copied");
+}
+
+static void on_copied(void *data, const GError *error) {
+        struct Copying *copying = data;
+        Deed *deed = copying->deed;
+        if (deed)
+                deed->copying = NULL;
+        if (deed && error)
                 fail(deed, error);
-                return;
+        else if (deed)
+                give_picture(deed, copying->to);
+        close(copying->from);
+        autofd_close(&copying->to);
+        g_free(copying);
+}
+
+static void on_pictured(void *data, JsonObject *answer, const GError *error) {
+        Deed *deed = data;
+        struct stat info;
+        g_autoptr(GError) failure = error ? g_error_copy(error) : NULL;
+        (void) answer;
+        g_autofd int file = failure ? -1 : fcntl(deed->file->file, F_DUPFD_CLOEXEC, 3);
+        if (!failure && (file < 0 || fstat(file, &info) < 0))
+                virtbus_error_set_errno(&failure, errno, "the picture cannot be read");
+        else if (!failure && (info.st_size == 0 || info.st_size > PICTURE_BYTES_MAX))
+                virtbus_error_set(&failure, VIRTBUS_ERROR_HYPERVISOR_FAILED, "QEMU made a picture of %" PRId64 " bytes",
+                                  (int64_t) info.st_size);
+        if (failure) {
+                fail(deed, failure);
+        } else if (fd_sets_stay(deed->guest)) {
+                deed->copying = g_new0(struct Copying, 1);
+                *deed->copying = (struct Copying){ deed, steal_fd(&file), -1, info.st_size };
+                worker_run(deed->guest->domain->connection->worker, copy_in_worker, on_copied, deed->copying);
+        } else {
+                give_picture(deed, file);
         }
-        gint64 set = json_int(json_member(answer, "return"), "fdset-id", 0);
-        g_autofree char *path = g_strdup_printf("/dev/fdset/%" G_GINT64_FORMAT, set);
-        deed->size = (uint64_t) set;
+}
+
+static void picture(Deed *deed) {
+        g_autofree char *path = g_strdup_printf("/dev/fdset/%" G_GINT64_FORMAT, deed->file->set);
         monitor_command(deed->guest->monitor, "screendump",
                         json_make("filename", 's', path, "device", 's', deed->device, "format", 's', "png", NULL), -1,
                         on_pictured, deed);
@@ -235,14 +290,14 @@ void control_screenshot(Domain *domain, uint32_t screen, Call *call) {
         if (!deed)
                 return;
         deed->device = g_strdup(video->alias);
-        give_file(deed, on_picture_file);
+        lend(deed, picture);
 }
 
 static void on_peeked(void *data, JsonObject *answer, const GError *error) {
         Deed *deed = data;
         g_autofree uint8_t *bytes = g_malloc0(deed->size);
         (void) answer;
-        ssize_t n = error ? 0 : pread(deed->file, bytes, deed->size, 0);
+        ssize_t n = error ? 0 : pread(deed->file->file, bytes, deed->size, 0);
         g_autoptr(GError) failure = error ? g_error_copy(error) : NULL;
         if (!failure && n != (ssize_t) deed->size)
                 virtbus_error_set(&failure, VIRTBUS_ERROR_HYPERVISOR_FAILED, "there is no memory at 0x%" PRIx64, deed->address);
@@ -255,19 +310,12 @@ static void on_peeked(void *data, JsonObject *answer, const GError *error) {
 }
 
 /* These commands open their file by themselves: by the number that it has in QEMU. */
-static void on_peek_file(void *data, JsonObject *answer, const GError *error) {
-        Deed *deed = data;
-        if (error) {
-                fail(deed, error);
-                return;
-        }
-        JsonObject *result = json_member(answer, "return");
-        g_autofree char *path = g_strdup_printf("/proc/self/fd/%" G_GINT64_FORMAT, json_int(result, "fd", 0));
+static void peek(Deed *deed) {
+        g_autofree char *path = g_strdup_printf("/proc/self/fd/%" G_GINT64_FORMAT, deed->file->number);
         monitor_command(deed->guest->monitor, deed->is_virtual ? "memsave" : "pmemsave",
                         json_make("val", 'i', (gint64) deed->address, "size", 'i', (gint64) deed->size, "filename", 's', path,
                                   NULL),
                         -1, on_peeked, deed);
-        let_go(deed, json_int(result, "fdset-id", 0)); /* after that: QEMU does one after the other */
 }
 
 void control_peek_memory(Domain *domain, uint64_t address, uint64_t size, bool is_virtual, Call *call) {
@@ -277,7 +325,7 @@ void control_peek_memory(Domain *domain, uint64_t address, uint64_t size, bool i
         deed->address = address;
         deed->size = size;
         deed->is_virtual = is_virtual;
-        give_file(deed, on_peek_file);
+        lend(deed, peek);
 }
 
 const GuestModule control_module = {

@@ -7,6 +7,7 @@
 
 #include "errors.h"
 #include "paths.h"
+#include "qemu/guest/fd-sets.h"
 #include "qemu/guest/guest-fetch.h"
 
 #define SECRETS "org.virtbus1.Secrets"
@@ -206,8 +207,7 @@ void guest_secrets_forget(Guest *guest) {
 
 void guest_secrets_close(Guest *guest) {
         for (guint i = 0; guest->secret_sets && i < guest->secret_sets->len; i++)
-                monitor_command(guest->monitor, "remove-fd",
-                                json_make("fdset-id", 'i', g_array_index(guest->secret_sets, gint64, i), NULL), -1, NULL, NULL);
+                fd_sets_remove(guest, NULL, g_array_index(guest->secret_sets, gint64, i));
         g_clear_pointer(&guest->secret_sets, g_array_unref);
 }
 

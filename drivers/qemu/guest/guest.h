@@ -94,6 +94,7 @@ struct Guest {
         char *attaching;               /* the device that is being attached: kept in the status, for a successor of this driver */
         char *half_attached;           /* the one that was when an earlier driver ended: being removed */
         struct Nodes *nodes;           /* of its disks: nodes.h */
+        struct FdSets *fd_sets;        /* other descriptors that its QEMU was given: fd-sets.h */
         GHashTable *block_jobs;        /* alias of a disk -> BlockJob: block-job.h */
         sd_event_source *block_job_timer;
         struct BlockOpening *block_opening;   /* of the one that begins, or NULL */

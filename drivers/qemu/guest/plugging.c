@@ -10,6 +10,7 @@
 #include "qemu/command/build-tls.h"
 #include "qemu/guest/collect.h"
 #include "qemu/guest/device-helpers.h"
+#include "qemu/guest/fd-sets.h"
 #include "qemu/guest/guest-ports.h"
 #include "qemu/guest/guest-secrets.h"
 #include "qemu/guest/isolation.h"
@@ -230,7 +231,7 @@ static void on_fdsets_listed(void *data, JsonObject *answer, const GError *error
                                                     : NULL;
                 gint64 id = json_int(set, "fdset-id", -1);
                 if (is_whose(whose, cleanup->alias) && id > cleanup->before_fdset && id <= cleanup->last_fdset)
-                        script_add_command(cleanup->script, "remove-fd", json_make("fdset-id", 'i', id, NULL));
+                        fd_sets_remove(cleanup->guest, cleanup->script, id);
         }
         script_run(cleanup->script, on_cleaned, cleanup);
 }
