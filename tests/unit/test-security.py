@@ -21,7 +21,7 @@ def is_run(text, name, kind):
     """A test is in its runner's list besides its definition, or that takes all functions; a fuzz target is what libFuzzer calls."""
     if kind == "py":
         return f"def {name}(" in text and (text.count(name) > 1 or "globals().values()" in text)
-    return (f"test_{name}(" in text and text.count(name) > 1) or f"int {name}(" in text
+    return (re.search(rf"\b(test_)?{name}\(", text) and text.count(name) > 1) or f"int {name}(" in text
 
 
 print(f"1..{len(references) + 1}")
