@@ -5,7 +5,7 @@
 Usage (below tests/with-bus): test-libvirt-clients.py qemu. Debian has them as libsys-virt-perl, ruby-libvirt, libvirt-ocaml-dev (with
 ocaml-findlib and ocaml-nox; its package for PHP has no module in it), gir1.2-libvirt-gobject-1.0, virtinst,
 virt-viewer (with xvfb), virt-manager (with xvfb, at-spi2-core and python3-pyatspi), libvirt-dbus, cockpit-machines (with cockpit-ws, chromium and
-python3-websocket) and resource-agents.
+python3-websocket), resource-agents and virtnbdbackup.
 """
 
 import json
@@ -18,6 +18,7 @@ import subprocess
 import time
 import urllib.request
 
+from disk_rig import SIZE, WRITER, start
 from libvirt_rig import ENVIRONMENT, SOCKET, URI, bus, hypervisor, virsh, write
 from rig import DEADLINE, ROOT, Skip, contains, read_away, run
 
@@ -548,6 +549,39 @@ def the_resource_agent_of_pacemaker_starts_and_stops_a_domain():
         assert done.returncode == wanted, (action, done.returncode, said)
 
 
+def raw(path):
+    """What an image has, also while it is open."""
+    out = path + ".raw"
+    subprocess.run(["qemu-img", "convert", "-U", "-O", "raw", path, out], check=True)
+    with open(out, "rb") as file:
+        data = file.read()
+    os.unlink(out)
+    return data
+
+
+def virtnbdbackup_saves_a_guest_that_writes_and_restores_it():
+    need("virtnbdbackup", "--version")
+    domain, image = start(hypervisor, "saved", WRITER.ljust(SIZE // 2, b"\0") + b"t" * 65536)
+    out, restored = os.path.join(ROOT, "saved"), os.path.join(ROOT, "restored")
+    os.makedirs(restored)
+    # It asks for a password wherever the URI is not a plain one; nobody asks it for that.
+    where = ["-n", "--user", "nobody", "--password", "none", "-U", URI]
+
+    def written():
+        return hypervisor.wait_statistics(domain, "block.virtio-disk0")["block.virtio-disk0"]["write_operations"]
+    for level, last in (("full", False), ("inc", False), ("inc", True)):
+        before = written()
+        bus.wait(lambda: written() > before, "the guest to write")  # pylint: disable=cell-var-from-loop
+        if last:  # what it has is all that there is
+            hypervisor.do(domain, "Suspend")
+        ask("virtnbdbackup", *where, "-d", "saved", "-l", level, "-o", out, "-f", os.path.join(ROOT, "saved.sock"), "-S", ROOT)
+    assert virsh("checkpoint-list", "saved", "--name").split() == [f"virtnbdbackup.{number}" for number in range(3)]
+    ask("virtnbdrestore", *where, "-i", out, "-o", restored, "-f", os.path.join(ROOT, "restored.sock"))
+    assert raw(os.path.join(restored, "saved.qcow2")) == raw(image)
+    hypervisor.do(domain, "Destroy")
+    ask("virtnbdbackup", *where, "-d", "saved", "-l", "copy", "-o", out + "-off", "-f", os.path.join(ROOT, "off.sock"), "-S", ROOT)
+
+
 TESTS = [
     the_binding_for_perl_starts_and_ends_a_domain,
     the_binding_for_ruby_starts_and_ends_a_domain,
@@ -562,6 +596,7 @@ TESTS = [
     libvirts_own_service_on_the_bus_serves_its_clients,
     cockpits_page_lists_and_starts_machines_and_shows_their_display,
     the_resource_agent_of_pacemaker_starts_and_stops_a_domain,
+    virtnbdbackup_saves_a_guest_that_writes_and_restores_it,
 ]
 
 run(TESTS)
