@@ -391,6 +391,14 @@ static void offer_arguments(Ctl *ctl, const Typed *typed) {
                 if (typed->arguments->len == 0)
                         offer_all(kinds);
                 return;
+        case WORDS_CPU:
+                if (typed->arguments->len == 0)
+                        offer_all(cpu_commands);
+                else {
+                        offer_all(cpu_settings());
+                        offer(FILES);
+                }
+                return;
         case WORDS_VERBS:
                 if (typed->arguments->len == 0)
                         offer_verbs();

@@ -184,6 +184,7 @@ int verb_show(Ctl *ctl, char **arguments);
 int verb_xml(Ctl *ctl, char **arguments);
 int verb_addresses(Ctl *ctl, char **arguments);
 int verb_capabilities(Ctl *ctl, char **arguments);
+int verb_cpu(Ctl *ctl, char **arguments);
 int verb_translate(Ctl *ctl, char **arguments);
 
 /* watch.c */

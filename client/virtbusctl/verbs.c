@@ -34,6 +34,8 @@ const VerbEntry verb_entries[] = {
         { "monitor", 0, -1, "[DOMAIN...]", "Tell what happens, until Ctrl-C", verb_monitor, .words = WORDS_DOMAINS },
         { "log", 1, 1, "DOMAIN", "What its hypervisor has said (--follow)", verb_log, .words = WORDS_DOMAINS },
         { "capabilities", 0, 2, "[host|domain|cpus]", "What a hypervisor can do", verb_capabilities, .words = WORDS_KINDS },
+        { "cpu", 2, -1, "COMMAND FILE... [NAME=VALUE...]", "Whether a CPU can be had here, what several share: compare, baseline",
+          verb_cpu, .words = WORDS_CPU },
         { "help", 0, 1, "[VERB]", "Show this help, or that of a verb", .words = WORDS_VERBS },
         { .description = "Running" },
         { "start", 1, -1, "DOMAIN...", "Start domains (--paused; --force: not from a managed save)", verb_start,

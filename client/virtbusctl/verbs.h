@@ -51,6 +51,7 @@ typedef enum Words {
         WORDS_BACKUPS, /* a command, a domain, a file */
         WORDS_SECRETS, /* a command, then a secret or a file */
         WORDS_KINDS,   /* of capabilities */
+        WORDS_CPU,     /* a command, then files and settings */
         WORDS_VERBS,
 } Words;
 
@@ -79,6 +80,10 @@ const OptionEntry *option_find(const char *verb, const char *name);
 /* The same by a letter, which may be of several options, all of which take a value or none does; without a VERB the first one. */
 const OptionEntry *option_find_letter(const char *verb, char letter);
 bool option_is_of(const OptionEntry *option, const char *verb);
+
+/* cpu.c: its commands, and its settings, which come after files. */
+extern const char *const cpu_commands[];
+const char *const *cpu_settings(void);
 
 /* options.c: takes the options and the verb out of what was typed; the words that are left, in *ARGUMENTS, are its arguments.
  * An error of the domain G_OPTION_ERROR is the person's. */

@@ -224,6 +224,103 @@ static void bus_get_cpu_models(Call *call, Connection *self, const char *arch) {
         answer_ability(call, self, HYPERVISOR_HAS(self->hypervisor, abilities, cpu_models), "GetCPUModels", answer_cpu_models);
 }
 
+/* The arguments and options of a question about processors lie in its message, which has waited with it. */
+typedef struct CpuQuestion {
+        CpuTarget target;
+        const char *xml; /* of CompareCPU */
+        char **xmls;     /* of BaselineCPU */
+        bool fail, expand, migratable;
+} CpuQuestion;
+
+static void cpu_question_clear(CpuQuestion *question) {
+        g_strfreev(question->xmls);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CpuQuestion, cpu_question_clear)
+
+static bool check_cpu_target(const CpuTarget *target, GError **error) {
+        return !target->host || (!*target->emulator && !*target->arch && !*target->machine && !*target->type) ||
+               virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                 "host goes without emulator, arch, machine and type: the host's own processor is the same for "
+                                 "all");
+}
+
+static bool read_cpu_options(sd_bus_message *message, bool compares, CpuQuestion *question, GError **error) {
+        CpuTarget *target = &question->target;
+        *target = (CpuTarget){ false, "", "", "", "" };
+        bool read = compares ? options_read(message, error, "host", 'b', &target->host, "emulator", 's', &target->emulator,
+                                            "arch", 's', &target->arch, "machine", 's', &target->machine, "type", 's',
+                                            &target->type, "fail", 'b', &question->fail, NULL)
+                             : options_read(message, error, "host", 'b', &target->host, "emulator", 's', &target->emulator,
+                                            "arch", 's', &target->arch, "machine", 's', &target->machine, "type", 's',
+                                            &target->type, "expand", 'b', &question->expand, "migratable", 'b',
+                                            &question->migratable, NULL);
+        return read && check_cpu_target(target, error);
+}
+
+static bool read_cpu_question(sd_bus_message *message, bool compares, CpuQuestion *question, GError **error) {
+        sd_bus_message_rewind(message, true);
+        int r = compares ? sd_bus_message_read(message, "s", &question->xml) : sd_bus_message_read_strv(message, &question->xmls);
+        if (r < 0)
+                return virtbus_error_set_errno(error, -r, "the arguments cannot be read");
+        return read_cpu_options(message, compares, question, error);
+}
+
+static void answer_compare_cpu(Connection *self, xmlDoc *unused, bool unused_too, Call *call) {
+        g_autoptr(GError) error = NULL;
+        g_auto(CpuQuestion) question = {};
+        (void) unused;
+        (void) unused_too;
+        const char *result = read_cpu_question(call->message, true, &question, &error)
+                                             ? self->hypervisor->abilities->compare_cpu(self, &question.target, question.xml,
+                                                                                        question.fail, &error)
+                                             : NULL;
+        if (result)
+                reply_connection_compare_cpu(call, result);
+        else
+                call_fail(call, error);
+}
+
+static void bus_compare_cpu(Call *call, Connection *self, const char *xml, sd_bus_message *options) {
+        g_autoptr(GError) error = NULL;
+        CpuQuestion question = {};
+        (void) xml;
+        if (read_cpu_options(options, true, &question, &error))
+                answer_ability(call, self, HYPERVISOR_HAS(self->hypervisor, abilities, compare_cpu), "CompareCPU",
+                               answer_compare_cpu);
+        else
+                call_fail(call, error);
+}
+
+static void answer_baseline_cpu(Connection *self, xmlDoc *unused, bool unused_too, Call *call) {
+        g_autoptr(GError) error = NULL;
+        g_auto(CpuQuestion) question = {};
+        char *none[] = { NULL };
+        (void) unused;
+        (void) unused_too;
+        g_autofree char *xml = NULL;
+        if (read_cpu_question(call->message, false, &question, &error))
+                xml = self->hypervisor->abilities->baseline_cpu(self, &question.target,
+                                                                (const char *const *) (question.xmls ? question.xmls : none),
+                                                                question.expand, question.migratable, &error);
+        if (xml)
+                reply_connection_baseline_cpu(call, xml);
+        else
+                call_fail(call, error);
+}
+
+static void bus_baseline_cpu(Call *call, Connection *self, sd_bus_message *arguments) {
+        g_autoptr(GError) error = NULL;
+        g_auto(CpuQuestion) question = {};
+        int r = sd_bus_message_read_strv(arguments, &question.xmls);
+        if (r < 0)
+                call_fail_errno(call, r);
+        else if (read_cpu_options(arguments, false, &question, &error))
+                answer_ability(call, self, HYPERVISOR_HAS(self->hypervisor, abilities, baseline_cpu), "BaselineCPU",
+                               answer_baseline_cpu);
+        else
+                call_fail(call, error);
+}
+
 static void bus_close(Call *call, Connection *self) {
         g_autoptr(GError) error = NULL;
         if (offers_check(self, self->close_asked, "Close: it is of this machine, and always there", &error))

@@ -45,6 +45,12 @@ typedef struct HypervisorDocuments {
         xmlDoc *(*from_native)(const char *text, GError **error);
 } HypervisorDocuments;
 
+/* Which processor another one is compared with. */
+typedef struct CpuTarget {
+        bool host; /* the host's own; else what guests of the machine get that the others name */
+        const char *emulator, *arch, *machine, *type; /* "" for the default */
+} CpuTarget;
+
 /* What it tells of its host. */
 typedef struct HypervisorAbilities {
         /* Documents of what the host can do; of one machine, each argument "" for the default; processors, NULL at the end. */
@@ -52,6 +58,12 @@ typedef struct HypervisorAbilities {
         char *(*domain_capabilities)(Connection *connection, const char *emulator, const char *arch, const char *machine,
                                      const char *type, GError **error);
         GPtrArray *(*cpu_models)(Connection *connection, const char *arch, GError **error);
+
+        /* How the processor of a <cpu> compares: "incompatible" (FAIL: that is an error), "identical", "superset". And the <cpu> of
+         * what several have in common, to be freed; XMLS end with NULL. */
+        const char *(*compare_cpu)(Connection *connection, const CpuTarget *target, const char *xml, bool fail, GError **error);
+        char *(*baseline_cpu)(Connection *connection, const CpuTarget *target, const char *const *xmls, bool expand,
+                              bool migratable, GError **error);
 } HypervisorAbilities;
 
 /* Operations on the processors, as start. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "qemu/qemu.h"
 
+#include "qemu/abilities.h"
+
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
@@ -32,6 +34,7 @@
 #include "qemu/guest/guest-log.h"
 #include "qemu/guest/guest-end.h"
 #include "qemu/guest/guest-reattach.h"
+#include "qemu/guest/guest-cpu.h"
 #include "qemu/guest/guest-run.h"
 #include "qemu/guest/guest-tpm.h"
 #include "qemu/guest/hotplug.h"
@@ -53,7 +56,8 @@
 #include "qemu/host/runtime.h"
 #include "qemu/host/tpm-folder.h"
 #include "qemu/host/user-record.h"
-#include "qemu/monitor/capabilities-xml.h"
+#include "qemu/host/cpu-choice.h"
+#include "qemu/monitor/cpu-tables.h"
 
 /* What is done with a guest that runs; told in this order. */
 static const GuestModule *const modules[] = {
@@ -74,6 +78,7 @@ static const GuestModule *const modules[] = {
         &block_job_follow_module,
         &block_job_module,
         &guest_tpm_module,
+        &guest_cpu_module,
         &snapshot_live_module,
         &checkpoint_module,
         &device_helpers_module,
@@ -84,103 +89,10 @@ static const GuestModule *const modules[] = {
         NULL,
 };
 
-/* The binary that a document asks for: its architecture's where it names none. */
-static char *emulator_of(const xmlDoc *document) {
-        xmlNode *root = xmlDocGetRootElement((xmlDoc *) document);
-        g_autofree char *named = xml_text(xml_find(root, "devices/emulator")),
-                        *arch = xml_attribute(xml_find(root, "os/type"), "arch");
-        return named && *named ? g_steal_pointer(&named) : capabilities_default_emulator(arch ? arch : "x86_64");
-}
-
-/* The binaries of the architectures that are known, those that are installed: x86 first. */
-static const char *const standard_emulators[] = { "/usr/bin/qemu-system-x86_64",  "/usr/bin/qemu-system-i386",
-                                                  "/usr/bin/qemu-system-aarch64", "/usr/bin/qemu-system-arm",
-                                                  "/usr/bin/qemu-system-riscv64", "/usr/bin/qemu-system-ppc64",
-                                                  "/usr/bin/qemu-system-s390x",   NULL };
-
-/* Binaries that are being looked at, one after the other. */
-typedef struct Preparing {
-        CapabilitiesCache *cache;
-        uid_t user;
-        GPtrArray *emulators; /* char *: those that are left */
-        void (*done)(void *data);
-        void *data;
-} Preparing;
-
-static void look_at_next(void *data) {
-        Preparing *preparing = data;
-        if (preparing->emulators->len > 0) {
-                g_autofree char *emulator = g_ptr_array_steal_index(preparing->emulators, 0);
-                capabilities_look(preparing->cache, emulator, preparing->user, look_at_next, preparing);
-                return;
-        }
-        preparing->done(preparing->data);
-        g_ptr_array_unref(preparing->emulators);
-        g_free(preparing);
-}
-
-static bool prepare(Connection *connection, const xmlDoc *document, uid_t user, void (*done)(void *data), void *data) {
-        Preparing *preparing = g_new0(Preparing, 1);
-        *preparing = (Preparing){ host_of(connection)->capabilities, user, g_ptr_array_new_with_free_func(g_free), done, data };
-        if (document)
-                g_ptr_array_add(preparing->emulators, emulator_of(document));
-        for (const char *const *emulator = standard_emulators; !document && *emulator; emulator++)
-                g_ptr_array_add(preparing->emulators, g_strdup(*emulator));
-        look_at_next(preparing);
-        return false;
-}
-
 static bool complete(Connection *connection, xmlDoc *document, GError **error) {
-        g_autofree char *emulator = emulator_of(document);
+        g_autofree char *emulator = abilities_emulator(document);
         return machine_kind_check(xmlDocGetRootElement(document), error) && check_given(document, error) &&
                hardware_complete(document, capabilities_find(host_of(connection)->capabilities, emulator), error);
-}
-
-static char *get_capabilities(Connection *connection) {
-        return capabilities_host_xml(host_of(connection)->capabilities, standard_emulators);
-}
-
-static const Capabilities *find_capabilities(Connection *connection, const char *emulator, const char *arch, char **path,
-                                             GError **error) {
-        *path = *emulator ? g_strdup(emulator) : capabilities_default_emulator(*arch ? arch : "x86_64");
-        const Capabilities *capabilities = capabilities_find(host_of(connection)->capabilities, *path);
-        if (!capabilities)
-                virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED,
-                                  "%.256s is not known as a QEMU on this machine; define a domain with it, or install it", *path);
-        return capabilities;
-}
-
-static char *get_domain_capabilities(Connection *connection, const char *emulator, const char *arch, const char *machine,
-                                     const char *type, GError **error) {
-        g_autofree char *path = NULL;
-        const Capabilities *capabilities = find_capabilities(connection, emulator, arch, &path, error);
-        if (!capabilities)
-                return NULL;
-        if (*type && strcmp(type, "kvm") != 0 && strcmp(type, "qemu") != 0) {
-                virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "type is '%.32s'; it must be kvm or qemu", type);
-                return NULL;
-        }
-        bool kvm = *type ? strcmp(type, "kvm") == 0 : capabilities_has_kvm(capabilities);
-        const char *name = *machine ? machine : "pc";
-        g_autoptr(GPtrArray) installed = firmware_list(json_string(capabilities_data(capabilities), "target"), name),
-                             paths = g_ptr_array_new();
-        CapabilitiesInstalled beside = { .programs = (tpm_folder_lacks() ? 0 : INSTALLED_TPM) |
-                                                     (access(PASST, X_OK) < 0 ? 0 : INSTALLED_PASST) |
-                                                     (helper_program_has_virtiofsd() ? INSTALLED_VIRTIOFSD : 0) };
-        for (guint i = 0; i < installed->len; i++) {
-                const Firmware *firmware = installed->pdata[i];
-                g_ptr_array_add(paths, firmware->code);
-                beside.secure |= firmware->secure_boot;
-        }
-        g_ptr_array_add(paths, NULL);
-        beside.loaders = (const char *const *) paths->pdata;
-        return capabilities_domain_xml(capabilities, path, name, kvm, &beside, error);
-}
-
-static GPtrArray *get_cpu_models(Connection *connection, const char *arch, GError **error) {
-        g_autofree char *path = NULL;
-        const Capabilities *capabilities = find_capabilities(connection, "", arch, &path, error);
-        return capabilities ? capabilities_cpus(capabilities, capabilities_has_kvm(capabilities)) : NULL;
 }
 
 /* What is the same for showing and checking. */
@@ -203,6 +115,8 @@ static char *to_native(Connection *connection, const Definition *definition, xml
         g_autofree char *emulator = command_line_emulator(definition);
         CommandLineContext context = context_of(connection, definition, emulator, document);
         context.to_show = true;
+        if (!cpu_choice_make(connection, context.capabilities, document, error))
+                return NULL;
         CommandLine *line = command_line_build(&context, NULL, error);
         if (!line)
                 return NULL;
@@ -258,7 +172,7 @@ static bool check_emulator(const char *emulator, const char *architecture, GErro
 /* Nothing is looked at, or asked what it can do, that somebody else has chosen. */
 static bool check_prepare(const xmlDoc *document, GError **error) {
         const xmlNode *root = xmlDocGetRootElement((xmlDoc *) document);
-        g_autofree char *emulator = emulator_of(document), *arch = xml_attribute(xml_find(root, "os/type"), "arch");
+        g_autofree char *emulator = abilities_emulator(document), *arch = xml_attribute(xml_find(root, "os/type"), "arch");
         if (arch && strchr(arch, '/'))
                 return virtbus_error_set(error, VIRTBUS_ERROR_ACCESS_DENIED, "'%.64s' is not an architecture", arch);
         return check_emulator(emulator, arch ? arch : "x86_64", error);
@@ -375,7 +289,9 @@ static bool open_host(Connection *connection, GError **error) {
                                         .confinement = &host->helpers };
         host_register_claims();
         host->modules = modules;
-        host->capabilities = capabilities_cache_new(connection, &template);
+        host->interviews = interviews_new(connection->event, &template);
+        host->capabilities = capabilities_cache_new(connection, host->interviews);
+        host->cpus = cpu_tables_new(host->interviews);
         host->logs = guest_logs_new(connection);
         host->resizings = g_ptr_array_new();
         host->snapshots = g_ptr_array_new();
@@ -394,6 +310,10 @@ static void close_host(Connection *connection) {
         Host *host = host_of(connection);
         if (host->capabilities)
                 capabilities_cache_free(host->capabilities);
+        if (host->cpus)
+                cpu_tables_free(host->cpus);
+        if (host->interviews)
+                interviews_free(host->interviews);
         if (host->resizings)
                 resize_disk_end(host->resizings);
         if (host->snapshots)
@@ -434,19 +354,13 @@ static void recover(Connection *connection) {
 
 static const HypervisorDocuments qemu_documents = {
         .check_prepare = check_prepare,
-        .prepare = prepare,
+        .prepare = abilities_prepare,
         .complete = complete,
         .check = check,
         .check_rights = check_rights,
         .native_format = "qemu-argv",
         .to_native = to_native,
         .from_native = from_native,
-};
-
-static const HypervisorAbilities qemu_abilities = {
-        .capabilities = get_capabilities,
-        .domain_capabilities = get_domain_capabilities,
-        .cpu_models = get_cpu_models,
 };
 
 static const HypervisorPower qemu_power = {
@@ -533,7 +447,7 @@ const Hypervisor qemu_hypervisor = {
         .save = guest_save,
         .isolation = isolation_append,
         .documents = &qemu_documents,
-        .abilities = &qemu_abilities,
+        .abilities = &abilities_group,
         .power = &qemu_power,
         .devices = &qemu_devices,
         .dumping = &qemu_dumping,

@@ -11,7 +11,7 @@ import shlex
 import subprocess
 import xml.etree.ElementTree as ET
 
-from rig import NAME, ROOT, Bus, Hypervisor, contains, expect, run
+from rig import NAME, ROOT, Bus, Hypervisor, contains, expect, run, variants
 
 bus = Bus()
 qemu = Hypervisor(bus, "qemu")
@@ -156,6 +156,67 @@ def documents_are_libvirts():
         contains(expect(name, bus.call, qemu.path, CONNECTION, "GetDomainCapabilities", "ssss", *arguments), part)
 
 
+def compare(xml, caller=bus, **options):
+    return caller.call(qemu.path, CONNECTION, "CompareCPU", "sa{sv}", xml, variants(options))
+
+
+def baseline(xmls, **options):
+    return bus.call(qemu.path, CONNECTION, "BaselineCPU", "asa{sv}", xmls, variants(options))
+
+
+def processors_are_compared_with_what_guests_get():
+    machine = ET.fromstring(bus.call(qemu.path, CONNECTION, "GetDomainCapabilities", "ssss", "", "", "", "qemu"))
+    host_model = machine.find("cpu/mode[@name='host-model']")
+    assert host_model.findtext("model") and host_model.findtext("vendor"), ET.tostring(host_model)
+    assert {m.get("vendor") for m in machine.iterfind("cpu/mode[@name='custom']/model")} >= {"AMD", "Intel", "unknown"}
+    assert compare(ET.tostring(machine, "unicode"), type="qemu") == "identical"  # what guests get is what guests get
+    host = bus.call(qemu.path, CONNECTION, "GetCapabilities")
+    assert compare(host, host=True) == "identical" and ET.fromstring(host).find("host/cpu/feature") is not None
+    assert compare("<cpu><model>qemu64</model></cpu>", type="qemu") == "superset"
+    # libvirt 9.0 names the same ones for QEMU 7.2.
+    haswell = "<cpu mode='custom' match='exact'><model>Haswell</model></cpu>"
+    assert compare(haswell, type="qemu") == "incompatible"
+    contains(expect("OperationInvalid", compare, haswell, type="qemu", fail=True), "hle", "invpcid", "pcid", "rtm", "tsc-deadline", "x2apic")
+    both = [f"<cpu><model>{name}</model><vendor>Intel</vendor><feature name='vmx'/></cpu>" for name in ("Haswell", "Westmere")]
+    common = ET.fromstring(baseline(both, host=True))
+    assert common.findtext("model") == "Westmere" and [f.attrib for f in common.iterfind("feature")] == [{"policy": "require", "name": "vmx"}], ET.tostring(common)
+    assert compare(baseline([haswell], type="qemu"), type="qemu") == "superset"
+    for wrong, error, part in ((("<cpu><model>none</model></cpu>",), "InvalidXML", "none"), (("<cpu/>", {"arch": "vax"}), "Unsupported", "vax"), (("<cpu",), "InvalidXML", "line 1"),
+                               (("<cpu/>", {"machine": "none-such", "type": "qemu"}), "InvalidArgument", "none-such"), (("<cpu/>", {"type": "xen"}), "InvalidArgument", "xen"),
+                               (("<cpu/>", {"host": True, "arch": "i686"}), "InvalidArgument", "host"), (("<cpu/>", {"colour": "red"}), "InvalidArgument", "colour")):
+        contains(expect(error, compare, wrong[0], **(wrong[1] if len(wrong) > 1 else {})), part)
+    contains(expect("OperationInvalid", baseline, ["<cpu><model>EPYC</model></cpu>", "<cpu><model>Penryn</model></cpu>"], type="qemu"), "vendor")
+    contains(expect("InvalidArgument", baseline, [], type="qemu"), "1 to 256")
+    contains(expect("LimitExceeded", compare, "<cpu>" + " " * 262144 + "</cpu>"), "262144")
+    contains(expect("Unsupported", bus.call, "/org/virtbus1/test", CONNECTION, "CompareCPU", "sa{sv}", "<cpu/>", {}), "test")
+    if os.path.exists("/usr/bin/qemu-system-aarch64"):
+        contains(expect("Unsupported", compare, "<cpu/>", arch="aarch64", type="qemu"), "x86")
+
+
+def a_guest_of_host_model_says_which_processor_it_got():
+    def cpu(domain, config):
+        return ET.fromstring(bus.call(domain, f"{NAME}.Domain", "GetXML", "a{sv}", variants({"inactive": config}))).find("cpu")
+    install()
+    # By the script, whose models nobody has asked for yet: the start waits for them.
+    domain = qemu.define(document("chosen").replace("<devices>", "<cpu mode='host-model'><feature policy='disable' name='avx2'/></cpu><devices>", 1))
+    qemu.do(domain, "Start", paused=True)
+    live = cpu(domain, False)
+    assert cpu(domain, True).get("mode") == "host-model" and (live.get("mode"), live.get("match"), live.get("check")) == ("custom", "exact", "full"), ET.tostring(live)
+    with open(f"/proc/{qemu.pid_of(domain)}/cmdline", encoding="utf-8") as file:
+        words = file.read().split("\0")
+    told = words[words.index("-cpu") + 1]
+    assert told.startswith(live.findtext("model") + ",") and ",avx2=off" in told, told
+    assert compare(ET.tostring(live, "unicode"), type="qemu") == "superset"  # without avx2
+    # It is what QEMU gives it: nothing of it was filtered.
+    assert not re.search("doesn't support requested feature", bus.call(domain, f"{NAME}.Domain", "MonitorCommand", "sa{sv}",
+                         '{"execute":"qom-get","arguments":{"path":"/machine/unattached/device[0]","property":"filtered-features"}}', {})), told
+    qemu.do(domain, "Destroy")
+    qemu.do(domain, "Undefine")
+    impossible = qemu.define(qemu.document("impossible", devices="").replace("<devices>", "<cpu mode='host-model'><feature policy='require' name='amx-tile'/></cpu><devices>", 1))
+    contains(expect("Unsupported", qemu.do, impossible, "Start"), "amx-tile")
+    qemu.do(impossible, "Undefine")
+
+
 def a_document_is_shown_as_a_command_line_that_runs():
     native = bus.call(qemu.path, CONNECTION, "DomainXMLToNative", "ss", "qemu-argv", qemu.document("shown", devices="<serial type='pty'/>"))
     words = shlex.split(native.replace("\\\n", " "))
@@ -247,4 +308,4 @@ def qemu_is_told_what_a_document_says_and_no_more():
     contains(native(kernel=firmware + "<nvram>/variables</nvram>"), "pflash1", "/variables")
 
 run([value for value in list(globals().values()) if callable(value) and getattr(value, "__module__", "") == "__main__"
-     and value.__name__ not in ("install", "times_asked", "document", "status_file", "from_native", "take_the_answer")])
+     and value.__name__ not in ("install", "times_asked", "document", "status_file", "from_native", "take_the_answer", "compare", "baseline")])

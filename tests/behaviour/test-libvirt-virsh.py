@@ -36,6 +36,8 @@ FILES = {
     "web.xml": machine("web", 1, "a"), "off.xml": machine("off", 2, "b"), "bad.xml": "<domain><name>", "bad2.xml": "<domain type='qemu'><name>x</name></domain>",
     "nic.xml": "<interface type='user'><mac address='52:54:00:00:00:07'/><model type='virtio'/></interface>",
     "cpu.xml": "<cpu mode='custom' match='exact'><model>qemu64</model></cpu>",
+    "old-cpu.xml": "<cpu><arch>x86_64</arch><model>486</model></cpu>",
+    "impossible.xml": "<cpu><arch>x86_64</arch><model>486</model><feature name='svm'/><feature name='vmx'/></cpu>",
     "secret.xml": "<secret ephemeral='no' private='no'><uuid>6a3a1f0e-9c1c-4c1a-8f0e-2d1b7a3c5e13</uuid><usage type='volume'><volume>/x</volume></usage></secret>",
     "net.xml": "<network><name>n1</name><uuid>6a3a1f0e-9c1c-4c1a-8f0e-2d1b7a3c5e14</uuid><bridge name='virbr77'/><ip address='10.77.0.1' netmask='255.255.255.0'/></network>",
 }

@@ -25,7 +25,8 @@ static void use_capabilities(const char *text) {
         g_autoptr(GPtrArray) cpus = capabilities_cpus(capabilities, capabilities_has_kvm(capabilities));
         for (size_t i = 0; i < 2 * G_N_ELEMENTS(machines); i++) {
                 g_autoptr(GError) error = NULL;
-                g_autofree char *xml = capabilities_domain_xml(capabilities, "/q", machines[i / 2], i % 2, &installed, &error);
+                g_autofree char *xml =
+                                capabilities_domain_xml(capabilities, "/q", machines[i / 2], i % 2, &installed, NULL, &error);
                 if (!xml)
                         fuzz_check_error(error);
         }

@@ -106,7 +106,7 @@ void build_cpu(Builder *builder) {
         g_autoptr(GString) option = g_string_new(NULL);
         const Capabilities *capabilities = builder->context->capabilities;
         bool host = g_strcmp0(mode, "host-passthrough") == 0 || g_strcmp0(mode, "maximum") == 0;
-        builder_know(builder, cpu, "@match @check model/@fallback model/@vendor_id vendor topology numa");
+        builder_know(builder, cpu, "@match @check model/@fallback vendor topology numa");
         if (g_strcmp0(mode, "host-passthrough") == 0) {
                 if (!builder->kvm)
                         builder_unsupported(builder, cpu, "host-passthrough needs <domain type='kvm'>");
@@ -143,6 +143,9 @@ void build_cpu(Builder *builder) {
                                         : builder->kind->processor                 ? builder->kind->processor
                                                                                    : "max");
         }
+        const char *vendor = builder_get(builder, cpu, "model/@vendor_id");
+        if (vendor)
+                g_string_append_printf(option, ",vendor=%s", builder_escape(builder, vendor));
         if (builder_switch(builder, cpu, "@migratable") == 0 && host)
                 g_string_append(option, ",migratable=off"); /* on is QEMU's default */
         build_cpu_features(builder, cpu, option);

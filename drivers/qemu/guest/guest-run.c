@@ -18,6 +18,7 @@
 #include "qemu/guest/agent-channel.h"
 #include "qemu/guest/device-helpers.h"
 #include "qemu/guest/guest-capabilities.h"
+#include "qemu/guest/guest-cpu.h"
 #include "qemu/guest/guest-end.h"
 #include "qemu/guest/nodes.h"
 #include "qemu/guest/guest-events.h"
@@ -486,6 +487,13 @@ static void on_start_tpm(Guest *guest, GPtrArray *files, const GError *error) {
                 guest_finish(guest, error ? error : failure);
 }
 
+static void on_start_cpu(Guest *guest, GPtrArray *files, const GError *error) {
+        if (error)
+                guest_finish(guest, error);
+        else
+                guest_tpm_prepare(guest, files, on_start_tpm);
+}
+
 static void on_start_files(Guest *guest, GPtrArray *files, const GError *error) {
         if (error) {
                 guest_finish(guest, error);
@@ -493,7 +501,7 @@ static void on_start_files(Guest *guest, GPtrArray *files, const GError *error) 
         }
         guest_keep_sockets(guest, files, NULL);
         guest_capabilities_recall(guest, files);
-        guest_tpm_prepare(guest, files, on_start_tpm);
+        guest_cpu_choose(guest, files, on_start_cpu);
 }
 
 static bool make_directory(Guest *guest, GError **error) {

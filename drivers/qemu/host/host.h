@@ -25,7 +25,9 @@ typedef struct Host {
         bool isolation_required; /* a guest has all namespaces of it, or does not start */
         GuestUsers users;        /* of the guests */
         size_t n_nodes;          /* NUMA */
+        Interviews *interviews;  /* QEMUs that are asked something */
         CapabilitiesCache *capabilities;
+        struct CpuTables *cpus;
         struct GuestLogs *logs;
         GPtrArray *resizings;                     /* of images of domains that are off: resize-disk.c */
         GPtrArray *snapshots;                     /* in images of such: snapshot-off.c */

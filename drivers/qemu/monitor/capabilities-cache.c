@@ -2,27 +2,18 @@
 #include "qemu/monitor/capabilities-cache.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 
 #include "bus.h"
 #include "domain/user-work.h"
 #include "log.h"
-#include "qemu/monitor/bare-qemu.h"
-
-/* A process that was started to be asked; it outlives the question until it has ended. */
-typedef struct Asked {
-        CapabilitiesCache *cache;
-        Process *process;
-        bool has_ended, is_let_go;
-} Asked;
+#include "qemu/monitor/interview.h"
 
 /* A QEMU that is being asked, one way. */
 typedef struct Question {
         struct Inquiry *inquiry;
         bool kvm;
-        Asked *asked;
-        Monitor *monitor;
+        Interview *interview; /* NULL: it is over */
         size_t step;
         JsonObject *answers;
         bool failed;
@@ -33,9 +24,9 @@ typedef struct Inquiry {
         CapabilitiesCache *cache;
         char *emulator;
         ExecutableIdentity identity;
-        Question questions[2]; /* without KVM, with it */
-        sd_event_source *timeout;
-        GPtrArray *waiting; /* Waiter */
+        Question questions[2];       /* without KVM, with it */
+        sd_event_source *conclusion; /* neither has begun */
+        GPtrArray *waiting;          /* Waiter */
 } Inquiry;
 
 typedef struct Waiter {
@@ -52,14 +43,13 @@ typedef struct Seen {
 
 struct CapabilitiesCache {
         Connection *connection;
-        ProcessSetup template;
+        Interviews *interviews;
         char *directory;
         GHashTable *known;     /* emulator -> Capabilities */
         GHashTable *seen;      /* emulator -> Seen */
         GHashTable *inquiries; /* emulator -> Inquiry */
         GQueue waiting;        /* Inquiry: that have not begun */
         unsigned n_asked;      /* that have */
-        GPtrArray *ending;     /* Asked: that are being ended */
 };
 
 /* Files: the binary's size and time are in them. */
@@ -138,27 +128,7 @@ static const char *const questions_of_tcg[] = { "query-version",  "query-target"
                                                 "qom-list-types", "query-cpu-definitions", FEATURES };
 static const char *const questions_of_kvm[] = { "query-kvm", "query-cpu-definitions" };
 
-static void next_question(Question *question);
 static void begin_inquiries(CapabilitiesCache *cache);
-
-static void asked_free(Asked *asked) {
-        process_free(asked->process);
-        g_free(asked);
-}
-
-static void end_question(Question *question) {
-        g_clear_pointer(&question->monitor, monitor_free);
-        Asked *asked = g_steal_pointer(&question->asked);
-        if (!asked)
-                return;
-        if (asked->has_ended) {
-                asked_free(asked);
-                return;
-        }
-        asked->is_let_go = true;
-        g_ptr_array_add(asked->cache->ending, asked);
-        process_end(asked->process);
-}
 
 static void tell_waiting(const GPtrArray *waiting) {
         for (guint i = 0; i < waiting->len; i++) {
@@ -170,10 +140,10 @@ static void tell_waiting(const GPtrArray *waiting) {
 
 static void inquiry_free(Inquiry *inquiry) {
         for (size_t i = 0; i < G_N_ELEMENTS(inquiry->questions); i++) {
-                end_question(inquiry->questions + i);
+                g_clear_pointer(&inquiry->questions[i].interview, interview_end);
                 g_clear_pointer(&inquiry->questions[i].answers, json_object_unref);
         }
-        sd_event_source_disable_unref(inquiry->timeout);
+        sd_event_source_disable_unref(inquiry->conclusion);
         g_ptr_array_unref(inquiry->waiting);
         g_free(inquiry->emulator);
         g_free(inquiry);
@@ -222,129 +192,50 @@ static void conclude(Inquiry *inquiry) {
         tell_waiting(waiting);
 }
 
-static bool is_answered(const Inquiry *inquiry) {
-        for (size_t i = 0; i < G_N_ELEMENTS(inquiry->questions); i++) {
-                const Question *question = inquiry->questions + i;
-                size_t n = question->kvm ? G_N_ELEMENTS(questions_of_kvm) : G_N_ELEMENTS(questions_of_tcg);
-                if (!question->failed && question->step < n)
-                        return false;
-        }
-        return true;
+static size_t n_questions(const Question *question) {
+        return question->kvm ? G_N_ELEMENTS(questions_of_kvm) : G_N_ELEMENTS(questions_of_tcg);
 }
 
-static int on_answered(sd_event_source *source, void *data) {
-        Inquiry *inquiry = data;
-        (void) source;
-        for (size_t i = 0; i < G_N_ELEMENTS(inquiry->questions); i++)
-                end_question(inquiry->questions + i);
-        conclude(inquiry);
-        return 0;
+static const char *question_name(const Question *question) {
+        return question->kvm ? questions_of_kvm[question->step] : questions_of_tcg[question->step];
 }
 
-/* From the loop: a callback of what is freed then may be on the stack. */
-static void check_answered(Inquiry *inquiry) {
-        if (!is_answered(inquiry))
-                return;
-        sd_event_source_disable_unref(inquiry->timeout);
-        inquiry->timeout = NULL;
-        sd_event_add_defer(inquiry->cache->connection->event, &inquiry->timeout, on_answered, inquiry);
-}
-
-static void on_answer(void *data, JsonObject *answer, const GError *error) {
+static const char *next_question(void *data, JsonObject **arguments) {
         Question *question = data;
-        const char *const *names = question->kvm ? questions_of_kvm : questions_of_tcg;
-        if (error) {
-                question->failed = true;
-                check_answered(question->inquiry);
-                return;
-        }
-        json_object_set_member(question->answers, names[question->step],
-                               json_node_copy(json_object_get_member(answer, "return")));
-        question->step++;
-        next_question(question);
-}
-
-static void next_question(Question *question) {
-        const char *const *names = question->kvm ? questions_of_kvm : questions_of_tcg;
-        size_t n = question->kvm ? G_N_ELEMENTS(questions_of_kvm) : G_N_ELEMENTS(questions_of_tcg);
-        if (question->step == n) {
-                check_answered(question->inquiry);
-                return;
-        }
-        const char *name = names[question->step];
         const char *type = capabilities_feature_type(json_string(json_member(question->answers, "query-target"), "arch"));
-        if (strcmp(name, FEATURES) == 0 && !type) {
+        if (question->step < n_questions(question) && strcmp(question_name(question), FEATURES) == 0 && !type)
                 question->step++;
-                next_question(question);
-                return;
-        }
-        JsonObject *arguments = strcmp(name, "qom-list-types") == 0
-                                                ? json_make("implements", 's', "device", "abstract", 'b', FALSE, NULL)
-                                : strcmp(name, FEATURES) == 0 ? json_make("typename", 's', type, NULL)
-                                                              : NULL;
-        monitor_command(question->monitor, name, arguments, -1, on_answer, question);
+        if (question->step == n_questions(question))
+                return NULL;
+        const char *name = question_name(question);
+        *arguments = strcmp(name, "qom-list-types") == 0 ? json_make("implements", 's', "device", "abstract", 'b', FALSE, NULL)
+                     : strcmp(name, FEATURES) == 0       ? json_make("typename", 's', type, NULL)
+                                                         : NULL;
+        return name;
 }
 
-static void on_ready(void *data) {
-        next_question(data);
-}
-
-static void on_closed(void *data, const GError *error) {
+static bool on_answer(void *data, JsonNode *answer, const GError *error) {
         Question *question = data;
-        (void) error;
-        question->failed = true;
-        check_answered(question->inquiry);
-}
-
-static const MonitorListener listener = { .ready = on_ready, .closed = on_closed };
-
-static void on_ended(void *data, int status) {
-        Asked *asked = data;
-        (void) status;
-        asked->has_ended = true; /* what it has not answered, its monitor tells */
-        if (asked->is_let_go)
-                g_ptr_array_remove(asked->cache->ending, asked);
-}
-
-static bool ask(Question *question, GError **error) {
-        CapabilitiesCache *cache = question->inquiry->cache;
-        g_autofd int log = open("/dev/null", O_WRONLY | O_CLOEXEC);
-        Asked *asked = g_new0(Asked, 1);
-        asked->cache = cache;
-        ProcessSetup setup = cache->template;
-        setup.log = log;
-        setup.file_size = CAPABILITIES_FILE_BYTES;
-        setup.seconds = CAPABILITIES_SECONDS;
-        const BareQemu qemu = {
-                .emulator = question->inquiry->emulator,
-                .machine = question->kvm ? "none,accel=kvm" : "none,accel=tcg",
-                .setup = &setup,
-                .listener = &listener,
-                .monitor_data = question,
-                .ended = on_ended,
-                .process_data = asked,
-        };
-        question->answers = json_object_new();
-        asked->process = bare_qemu_new(cache->connection->event, &qemu, &question->monitor, error);
-        if (!asked->process) {
-                g_free(asked);
+        if (error)
                 return false;
-        }
-        question->asked = asked;
-        process_go(asked->process);
+        json_object_set_member(question->answers, question_name(question), json_node_copy(answer));
+        question->step++;
         return true;
 }
 
-static int on_timeout(sd_event_source *source, uint64_t usec, void *data) {
-        Inquiry *inquiry = data;
+static void on_over(void *data, bool failed) {
+        Question *question = data;
+        question->interview = NULL;
+        question->failed = failed;
+        if (!question->inquiry->questions[0].interview && !question->inquiry->questions[1].interview)
+                conclude(question->inquiry);
+}
+
+static const InterviewListener listener = { .next = next_question, .answered = on_answer, .over = on_over };
+
+static int on_none(sd_event_source *source, void *data) {
         (void) source;
-        (void) usec;
-        for (size_t i = 0; i < G_N_ELEMENTS(inquiry->questions); i++) {
-                Question *question = inquiry->questions + i;
-                size_t n = question->kvm ? G_N_ELEMENTS(questions_of_kvm) : G_N_ELEMENTS(questions_of_tcg);
-                question->failed |= question->step < n;
-        }
-        check_answered(inquiry);
+        conclude(data);
         return 0;
 }
 
@@ -352,17 +243,15 @@ static void begin(Inquiry *inquiry) {
         for (size_t i = 0; i < G_N_ELEMENTS(inquiry->questions); i++) {
                 g_autoptr(GError) error = NULL;
                 Question *question = inquiry->questions + i;
-                *question = (Question){ .inquiry = inquiry, .kvm = i == 1 };
-                if (!ask(question, &error)) {
+                *question = (Question){ .inquiry = inquiry, .kvm = i == 1, .answers = json_object_new() };
+                question->interview = interview_begin(inquiry->cache->interviews, inquiry->emulator, question->kvm, &listener,
+                                                      question, &error);
+                question->failed = !question->interview;
+                if (error)
                         log_warning("%s", error->message);
-                        question->failed = true;
-                }
         }
-        if (is_answered(inquiry))
-                check_answered(inquiry);
-        else
-                sd_event_add_time_relative(inquiry->cache->connection->event, &inquiry->timeout, CLOCK_MONOTONIC,
-                                           CAPABILITIES_TIMEOUT, 0, on_timeout, inquiry);
+        if (!inquiry->questions[0].interview && !inquiry->questions[1].interview)
+                sd_event_add_defer(inquiry->cache->connection->event, &inquiry->conclusion, on_none, inquiry);
 }
 
 static void begin_inquiries(CapabilitiesCache *cache) {
@@ -457,15 +346,14 @@ void capabilities_forget(CapabilitiesCache *cache, const void *data) {
         }
 }
 
-CapabilitiesCache *capabilities_cache_new(Connection *connection, const ProcessSetup *template) {
+CapabilitiesCache *capabilities_cache_new(Connection *connection, Interviews *interviews) {
         CapabilitiesCache *cache = g_new0(CapabilitiesCache, 1);
         cache->connection = connection;
-        cache->template = *template;
+        cache->interviews = interviews;
         cache->directory = g_build_filename(connection->state_directory, "capabilities", NULL);
         cache->known = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify) capabilities_unref);
         cache->seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify) seen_free);
         cache->inquiries = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify) inquiry_free);
-        cache->ending = g_ptr_array_new_with_free_func((GDestroyNotify) asked_free);
         if (g_mkdir_with_parents(cache->directory, 0700) < 0)
                 log_warning("directory %s cannot be made: what QEMUs can do is asked again each time", cache->directory);
         load_known(cache);
@@ -487,7 +375,6 @@ void capabilities_cache_free(CapabilitiesCache *cache) {
         g_hash_table_unref(cache->inquiries);
         g_hash_table_unref(cache->known);
         g_hash_table_unref(cache->seen);
-        g_ptr_array_unref(cache->ending);
         g_free(cache->directory);
         g_free(cache);
 }

@@ -5,25 +5,18 @@
  * for as long as the binary has the same size and time. */
 
 #include "base/executable.h"
-#include "base/process.h"
 #include "domain/connection.h"
 #include "qemu/monitor/capabilities.h"
-
-/* How long one may take to answer, in microseconds. */
-#define CAPABILITIES_TIMEOUT (30 * UINT64_C(1000000))
+#include "qemu/monitor/interview.h"
 
 /* How many binaries are asked at the same time: the others wait for their turn. And how many are remembered. */
 #define CAPABILITIES_ASKED_MAX 4
 #define CAPABILITIES_KNOWN_MAX 256
 
-/* What a QEMU that is asked may use: seconds of a processor, and bytes in a file. */
-#define CAPABILITIES_SECONDS 30
-#define CAPABILITIES_FILE_BYTES (UINT64_C(1) << 20)
-
 typedef struct CapabilitiesCache CapabilitiesCache;
 
-/* TEMPLATE names the user of a QEMU that is asked. Files lie in a directory of the connection's state. */
-CapabilitiesCache *capabilities_cache_new(Connection *connection, const ProcessSetup *template);
+/* INTERVIEWS stay while the cache does. Files lie in a directory of the connection's state. */
+CapabilitiesCache *capabilities_cache_new(Connection *connection, Interviews *interviews);
 void capabilities_cache_free(CapabilitiesCache *cache);
 
 /* Nothing here waits for a file system but a worker: what is known of a binary is what it was when it was last looked at. */

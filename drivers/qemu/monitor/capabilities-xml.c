@@ -12,15 +12,15 @@ static void set_yes(xmlNode *element, const char *name, bool yes) {
         xml_set_attribute(element, name, yes ? "yes" : "no");
 }
 
-/* What libvirt calls an architecture that QEMU calls otherwise. */
-static const char *architecture_of(const Capabilities *capabilities) {
+/* Where QEMU calls it otherwise. */
+const char *capabilities_xml_architecture(const Capabilities *capabilities) {
         const char *target = json_string(capabilities_data(capabilities), "target");
         return g_strcmp0(target, "i386") == 0 ? "i686" : g_strcmp0(target, "arm") == 0 ? "armv7l" : target;
 }
 
 static bool is_32_bit(const Capabilities *capabilities) {
         static const char *const names[] = { "i686", "armv7l", "ppc", "riscv32", NULL };
-        return g_strv_contains(names, architecture_of(capabilities));
+        return g_strv_contains(names, capabilities_xml_architecture(capabilities));
 }
 
 /* The machine that a guest has where its document names none. */
@@ -48,7 +48,7 @@ static void add_guest(xmlNode *root, const Capabilities *capabilities, const cha
         JsonArray *machines = json_array(capabilities_data(capabilities), "machines");
         xml_add(guest, "os_type", "hvm");
         arch = xml_add(guest, "arch", NULL);
-        xml_set_attribute(arch, "name", architecture_of(capabilities));
+        xml_set_attribute(arch, "name", capabilities_xml_architecture(capabilities));
         xml_add(arch, "wordsize", is_32_bit(capabilities) ? "32" : "64");
         xml_add(arch, "emulator", emulator);
         for (int others = 0; others <= 1; others++)
@@ -65,7 +65,7 @@ static void add_guest(xmlNode *root, const Capabilities *capabilities, const cha
 }
 
 /* SMBIOS' UUID is for root alone; systemd's machine ID stands for it. */
-static void add_host(xmlNode *root) {
+static void add_host(xmlNode *root, const CpuModels *models, const CpuHost *host_cpu) {
         xmlNode *host = xml_add(root, "host", NULL), *cpu;
         struct utsname system;
         sd_id128_t id;
@@ -75,15 +75,18 @@ static void add_host(xmlNode *root) {
         cpu = xml_add(host, "cpu", NULL);
         if (uname(&system) == 0)
                 xml_add(cpu, "arch", system.machine);
+        if (host_cpu)
+                cpu_document_write_host(models, host_cpu, cpu);
         host_topology_add_processors(cpu);
         host_topology_add_nodes(host);
 }
 
-char *capabilities_host_xml(CapabilitiesCache *cache, const char *const *emulators) {
+char *capabilities_host_xml(CapabilitiesCache *cache, const char *const *emulators, const CpuModels *models,
+                            const CpuHost *host) {
         g_autoptr(xmlDoc) document = xmlNewDoc((const xmlChar *) "1.0");
         xmlNode *root = xmlNewDocNode(document, NULL, (const xmlChar *) "capabilities", NULL);
         xmlDocSetRootElement(document, root);
-        add_host(root);
+        add_host(root, models, host);
         for (const char *const *emulator = emulators; *emulator; emulator++) {
                 const Capabilities *capabilities = capabilities_find(cache, *emulator);
                 if (capabilities)
@@ -168,12 +171,23 @@ static xmlNode *add_mode(xmlNode *cpu, const char *name, bool supported) {
         return mode;
 }
 
-static void add_cpus(xmlNode *root, const Capabilities *capabilities, bool kvm) {
+/* MODELS may be NULL. */
+static void add_host_model(xmlNode *cpu, const Capabilities *capabilities, const CpuModels *models) {
+        xmlNode *mode = add_mode(cpu, "host-model", true);
+        if (!models)
+                return;
+        const CpuHost host = cpu_host_of_guests(models, capabilities_xml_architecture(capabilities));
+        cpu_document_write_guest(models, &host, mode);
+}
+
+static void add_cpus(xmlNode *root, const Capabilities *capabilities, bool kvm, const CpuModels *models) {
         xmlNode *cpu = xml_add(root, "cpu", NULL), *custom;
         g_auto(GStrv) cpus = capabilities_cpu_words(capabilities, kvm);
-        add_values(add_mode(cpu, "host-passthrough", kvm), "hostPassthroughMigratable", "on", "off");
+        xmlNode *passthrough = add_mode(cpu, "host-passthrough", kvm);
+        if (kvm)
+                add_values(passthrough, "hostPassthroughMigratable", "on", "off");
         add_values(add_mode(cpu, "maximum", true), "maximumMigratable", "on", "off");
-        add_mode(cpu, "host-model", true);
+        add_host_model(cpu, capabilities, models);
         custom = xml_add(cpu, "mode", NULL);
         xml_set_attribute(custom, "name", "custom");
         set_yes(custom, "supported", true);
@@ -188,6 +202,9 @@ static void add_cpus(xmlNode *root, const Capabilities *capabilities, bool kvm) 
                 else
                         xml_set_attribute(element, "usable", "unknown");
                 set_yes(element, "deprecated", strchr(flags, CAPABILITIES_CPU_DEPRECATED));
+                const CpuModel *known = models ? cpu_models_find(models, name) : NULL;
+                if (known)
+                        xml_set_attribute(element, "vendor", *known->vendor ? known->vendor : "unknown");
         }
 }
 
@@ -207,7 +224,7 @@ static void add_firmware(xmlNode *root, const CapabilitiesInstalled *installed) 
 }
 
 char *capabilities_domain_xml(const Capabilities *capabilities, const char *emulator, const char *name, bool kvm,
-                              const CapabilitiesInstalled *installed, GError **error) {
+                              const CapabilitiesInstalled *installed, const CpuModels *models, GError **error) {
         static const char *const elements[] = { "disk",       "graphics", "video",    "hostdev", "rng",
                                                 "filesystem", "tpm",      "redirdev", "channel", "interface" };
         JsonObject *machine = capabilities_find_machine(capabilities, name);
@@ -226,11 +243,11 @@ char *capabilities_domain_xml(const Capabilities *capabilities, const char *emul
         xml_add(root, "path", emulator);
         xml_add(root, "domain", kvm ? "kvm" : "qemu");
         xml_add(root, "machine", json_string(machine, "name"));
-        xml_add(root, "arch", architecture_of(capabilities));
+        xml_add(root, "arch", capabilities_xml_architecture(capabilities));
         xml_set_number(xml_add(root, "vcpu", NULL), "max", json_int(machine, "cpu-max", 1));
         set_yes(xml_add(root, "iothreads", NULL), "supported", true);
         add_firmware(root, installed);
-        add_cpus(root, capabilities, kvm);
+        add_cpus(root, capabilities, kvm, models);
         xmlNode *backing = xml_add(root, "memoryBacking", NULL);
         set_yes(backing, "supported", true);
         add_choices(backing, &memory_sources, capabilities, installed);

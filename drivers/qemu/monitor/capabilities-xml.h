@@ -4,8 +4,13 @@
 /* libvirt's documents of capabilities: of the host and all binaries; of one machine of one binary. */
 
 #include "qemu/monitor/capabilities-cache.h"
+#include "qemu/monitor/cpu-document.h"
 
-char *capabilities_host_xml(CapabilitiesCache *cache, const char *const *emulators);
+/* What libvirt calls the architecture of a binary. */
+const char *capabilities_xml_architecture(const Capabilities *capabilities);
+
+/* HOST is the processor of this machine by MODELS, or NULL. */
+char *capabilities_host_xml(CapabilitiesCache *cache, const char *const *emulators, const CpuModels *models, const CpuHost *host);
 
 /* Programs that help a guest's devices. */
 typedef enum InstalledProgram {
@@ -21,5 +26,6 @@ typedef struct CapabilitiesInstalled {
         unsigned programs;          /* InstalledProgram */
 } CapabilitiesInstalled;
 
+/* MODELS are those of its processors, with KVM or without; NULL: not known. */
 char *capabilities_domain_xml(const Capabilities *capabilities, const char *emulator, const char *machine, bool kvm,
-                              const CapabilitiesInstalled *installed, GError **error);
+                              const CapabilitiesInstalled *installed, const CpuModels *models, GError **error);
