@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Network cards of a command line of QEMU. */
+
+#include "qemu/command/native-reader.h"
+
+/* The document's model of a card; NULL where that is no card's driver. */
+const char *native_card_model(const char *driver);
+
+void native_card_device(NativeReader *reader, GHashTable *device, const char *driver);
+void native_card_nic(NativeReader *reader, const char *text);
