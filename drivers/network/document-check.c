@@ -359,6 +359,18 @@ static bool check_route(const xmlNode *root, const xmlNode *route, GError **erro
 
 /* Names */
 
+/* What says how a service's target is chosen means nothing without one. */
+static bool check_service(const xmlNode *record, GError **error) {
+        static const char *const of_target[] = { "port", "priority", "weight" };
+        for (size_t i = 0; i < G_N_ELEMENTS(of_target); i++)
+                if (xmlHasProp((xmlNode *) record, (const xmlChar *) of_target[i]) &&
+                    !xmlHasProp((xmlNode *) record, (const xmlChar *) "target"))
+                        return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, record,
+                                        "the attribute '%s' means nothing without target: add it, or leave this out",
+                                        of_target[i]);
+        return true;
+}
+
 static bool check_dns(const xmlNode *dns, GError **error) {
         if (xml_attribute_is(dns, "enable", "no") && xml_child(dns, NULL))
                 return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, xml_child(dns, NULL),
@@ -366,6 +378,9 @@ static bool check_dns(const xmlNode *dns, GError **error) {
         for (xmlNode *forwarder = xml_child(dns, "forwarder"); forwarder; forwarder = xml_next(forwarder, "forwarder"))
                 if (!forwarder->properties)
                         return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, forwarder, "it needs an addr or a domain");
+        for (xmlNode *record = xml_child(dns, "srv"); record; record = xml_next(record, "srv"))
+                if (!check_service(record, error))
+                        return false;
         return check_twice(dns, "host", "ip", error);
 }
 
@@ -432,6 +447,10 @@ bool document_check(const xmlNode *root, GError **error) {
         for (xmlNode *route = xml_child(root, "route"); route; route = xml_next(route, "route"))
                 if (!check_route(root, route, error))
                         return false;
+        const xmlNode *port = xml_child(root, "virtualport");
+        if (port && !xmlHasProp((xmlNode *) port, (const xmlChar *) "type"))
+                return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, port,
+                                "the attribute 'type' is missing, such as type='openvswitch'");
         return check_dns(xml_child(root, "dns"), error) && check_vlan(root, error) && check_virtual_port(root, error) &&
                check_port_groups(root, error);
 }

@@ -49,6 +49,8 @@ static void documents_that_break_no_rule_are_taken(void) {
                 { "", "<shmem name='a'><size unit='MiB'>4</size></shmem><shmem name='b'><size unit='MiB'>1</size></shmem>",
                   NULL },
                 { "<sysinfo type='smbios'><bios><entry name='date'>04/30/2024</entry></bios></sysinfo>", "", NULL },
+                { "", "<memballoon model='none'><stats period='5'/></memballoon>",
+                  NULL }, /* what is turned off has its options still */
         };
         try_cases(cases, G_N_ELEMENTS(cases));
 }
@@ -126,6 +128,7 @@ static void what_completing_would_hide_is_refused_before(void) {
 
 static void faults_of_the_machine_are_named(void) {
         static const Case cases[] = {
+                { "<seclabel model='selinux'/><seclabel model='selinux'/>", "", "'selinux' is given twice" },
                 { "<vcpu>2</vcpu>", "", "only one <vcpu>" },
                 { "<on_reboot>preserve</on_reboot>", "", "'preserve' action for 'on_reboot'" },
                 { "<on_reboot>coredump-restart</on_reboot>", "", "only a crash can be dumped" },
@@ -229,6 +232,8 @@ static void faults_of_disks_and_controllers_are_named(void) {
 #define DISK(inside) "<disk type='file' device='disk'><target dev='vda' bus='virtio'/>" inside "</disk>"
 #define SCSI(inside) "<disk type='file' device='disk'><target dev='sda' bus='scsi'/>" inside "</disk>"
         static const Case cases[] = {
+                { "", "<disk type='file'><source file='a.img'/><target dev='vda' bus='virtio'/></disk>",
+                  "'a.img' is not an absolute path" },
                 { "", DISK("<wwn>5000c50015ea71ad</wwn>"),
                   "wwn is only supported for disks on a bus of: ide sata scsi; not on bus 'virtio'" },
                 { "", SCSI("<wwn>5000</wwn>"), "malformed wwn '5000'" },

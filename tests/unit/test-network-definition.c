@@ -149,6 +149,8 @@ static void test_values_are_what_they_must_be_to_the_letter(void) {
                 { "<dns><forwarder addr='8.8.8'/></dns>", "an IPv4 or IPv6 address" },
                 { "<dns><srv service='s,t' protocol='tcp'/></dns>", "letters, digits" },
                 { "<dns><srv service='s' protocol='tcp' port='0'/></dns>", "a number from 1 to 65535" },
+                { "<dns><srv service='s' protocol='tcp' weight='1'/></dns>", "nothing without target" },
+                { "<forward mode='bridge'/><virtualport/>", "'type' is missing" },
                 { "<vlan><tag id='4096'/></vlan>", "a number from 0 to 4095" },
                 { "<ip address='192.168.1.1' netmask='255.0.255.0'/>", "a netmask" },
                 { "<ip address='192.168.1.1' prefix='33'/>", "a number up to 32" },

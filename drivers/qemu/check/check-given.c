@@ -45,6 +45,7 @@ static const CheckRule rules[] = {
         { "devices/disk/wwn[. != normalize-space(.)]", "normalize-space(.)", "there is white space around the wwn {}" },
         { "seclabel[../seclabel[2]][not(@model) or @model='']", NULL,
           "the security model is missing where there are multiple labels" },
+        { "seclabel[twice(@model)]", "@model", "the seclabel model '{}' is given twice" },
         { "seclabel[not(@type)][not(@model)]", NULL, "the security model is missing in the domain's seclabel" },
         { "devices/*/address[not(@type)]", "name(..)", "no type is specified for the address of <{}>" },
         { "devices/*[not(self::hostdev)]/address[@type='unassigned']", "name(..)",

@@ -26,6 +26,9 @@ static const CheckRule rules[] = {
         { "os[not(@firmware)]/loader[normalize-space(.) = '']", NULL,
           "no loader path specified and firmware auto selection disabled: name the loader's file, or add firmware='efi' to "
           "<os>" },
+        { "os/*[self::kernel or self::initrd or self::dtb or self::loader or self::nvram][normalize-space(.) != "
+          "''][not(starts-with(normalize-space(.), '/'))]",
+          "concat(normalize-space(.), \"' of <\", name(), '>')", "'{} is not an absolute path: write all of it, from / on" },
         { "os/nvram[@type='file'][not(source/@file)]", NULL, "the attribute 'file' of the source of <nvram> is missing" },
         { "os/nvram[@type='block'][not(source/@dev)]", NULL, "the attribute 'dev' of the source of <nvram> is missing" },
         { "os/nvram[@type='network'][not(source/@protocol)]", NULL,
@@ -376,7 +379,6 @@ static const CheckRule rules[] = {
           "the security model is missing in the domain's seclabel" },
         { "seclabel[@type='none'][@relabel='yes']", NULL,
           "resource relabeling is not compatible with a security label of type 'none'" },
-        { "seclabel[twice(@model)]", "@model", "the seclabel model '{}' is given twice" },
         { "seclabel[count(../seclabel) > 1][not(@model)]", NULL, "the security model is missing, when using multiple labels" },
         { "blkiotune/device[twice(path)]", "path", "a duplicate blkio device path '{}'" },
         { "blkiotune/device[not(string(path))]", NULL, "a blkio device needs its <path>" },

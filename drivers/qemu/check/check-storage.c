@@ -57,6 +57,9 @@
 
 static const CheckRule rules[] = {
         /* Disks */
+        { "devices/disk//source[listed(../@type, 'file block dir') or ../self::dataStore]/@*[listed(name(), 'file dev dir')][. "
+          "!= ''][not(starts-with(., '/'))]",
+          ".", "'{}' is not an absolute path: write all of it, from / on" },
         { "devices/disk/driver/@name[. != 'qemu']", "concat(., \"' for the disk '\", ../../" NAME ")",
           "an unsupported driver name '{}'" },
         { "devices/disk[@device='floppy'][" BUS "][not(listed(" BUS ", 'fdc usb'))]", BUS,

@@ -5,9 +5,12 @@
 
 #include "qemu/command/native-card.h"
 #include "qemu/command/native-character.h"
+#include "qemu/command/native-cpu.h"
 #include "qemu/command/native-device.h"
 #include "qemu/command/native-disk.h"
 #include "qemu/command/native-display.h"
+#include "qemu/command/native-firmware.h"
+#include "qemu/command/native-host.h"
 #include "qemu/command/native-machine.h"
 #include "qemu/command/native-reader.h"
 
@@ -23,7 +26,12 @@ static void read_boot(NativeReader *reader, const char *text) {
                                 native_set(xml_add(reader->os, "boot", NULL), "dev", devices[i][1]);
         if (menu)
                 native_set(xml_add(reader->os, "bootmenu", NULL), "enable", strcmp(menu, "on") == 0 ? "yes" : "no");
-        native_drop(properties, "strict");
+        g_autofree char *timeout = native_take(properties, "splash-time"), *reboot = native_take(properties, "reboot-timeout");
+        if (timeout && menu)
+                native_set(xml_child(reader->os, "bootmenu"), "timeout", timeout);
+        if (reboot)
+                native_set(xml_add(reader->os, "bios", NULL), "rebootTimeout", reboot);
+        native_drop(properties, "strict splash"); /* a picture */
         native_check_empty(reader, properties, "-boot");
 }
 
@@ -72,17 +80,23 @@ static void read_bios(NativeReader *reader, const char *text) {
 }
 
 static void read_uuid(NativeReader *reader, const char *text) {
-        xml_add(reader->root, "uuid", text);
+        xmlNodeSetContent(xml_ensure_child(reader->root, "uuid"), (const xmlChar *) text);
 }
 
 static void read_acceleration(NativeReader *reader, const char *text) {
         reader->kvm |= g_str_has_prefix(text, "kvm");
 }
 
-/* Power states; what else -global sets is the machine's inside. */
+/* Power states, and ticks that were missed; what else -global sets is the machine's inside. */
 static void read_global(NativeReader *reader, const char *text) {
         static const char *const states[][2] = { { "disable_s3=", "suspend-to-mem" }, { "disable_s4=", "suspend-to-disk" } };
-        const char *dot = strchr(text, '.');
+        const char *dot = strchr(text, '.'), *policy = strstr(text, ".lost_tick_policy=");
+        if (policy && g_str_has_prefix(text, "kvm-pit.")) {
+                xmlNode *timer = xml_add(xml_ensure_child(reader->root, "clock"), "timer", NULL);
+                native_set(timer, "name", "pit");
+                native_set(timer, "tickpolicy", strchr(policy, '=') + 1);
+                return;
+        }
         for (size_t i = 0; dot && i < G_N_ELEMENTS(states); i++)
                 if (g_str_has_prefix(dot + 1, states[i][0]) &&
                     (g_str_has_prefix(text, "PIIX4_PM.") || g_str_has_prefix(text, "ICH9-LPC."))) {
@@ -100,7 +114,7 @@ static void enable_usb(NativeReader *reader, const char *text) {
 
 static void forbid_reboot(NativeReader *reader, const char *text) {
         (void) text;
-        xml_add(reader->root, "on_reboot", "destroy");
+        xmlNodeSetContent(xml_ensure_child(reader->root, "on_reboot"), (const xmlChar *) "destroy");
 }
 
 static void read_monitor(NativeReader *reader, const char *text) {
@@ -112,6 +126,38 @@ static void read_monitor(NativeReader *reader, const char *text) {
 static void ignore(NativeReader *reader, const char *text) {
         (void) reader;
         (void) text;
+}
+
+static void keep_no_defaults(NativeReader *reader, const char *text) {
+        (void) text;
+        reader->nodefaults = true;
+}
+
+static void read_no_graphics(NativeReader *reader, const char *text) {
+        (void) text;
+        reader->no_display = reader->no_graphics = true;
+}
+
+static void read_watchdog_action(NativeReader *reader, const char *text) {
+        g_free(reader->watchdog_action);
+        reader->watchdog_action = g_strdup(text);
+}
+
+/* What QEMU does when something has happened; a guest that ends, or crashes, is the driver's. */
+static void read_action(NativeReader *reader, const char *text) {
+        g_autoptr(GHashTable) properties = native_parse(reader, text, NULL);
+        g_autofree char *watchdog = native_take(properties, "watchdog"), *reboot = native_take(properties, "reboot");
+        if (watchdog)
+                read_watchdog_action(reader, watchdog);
+        if (g_strcmp0(reboot, "shutdown") == 0)
+                forbid_reboot(reader, text);
+        native_drop(properties, "shutdown panic");
+        native_check_empty(reader, properties, "-action");
+}
+
+static void read_local_time(NativeReader *reader, const char *text) {
+        (void) text;
+        native_set(xml_ensure_child(reader->root, "clock"), "offset", "localtime");
 }
 
 static void enable_kvm(NativeReader *reader, const char *text) {
@@ -139,7 +185,7 @@ static const struct {
         { "no-acpi", false, disable_acpi },
         { "m", true, native_machine_memory },
         { "smp", true, native_machine_processors },
-        { "cpu", true, native_machine_cpu },
+        { "cpu", true, native_cpu_option },
         { "kernel", true, read_kernel },
         { "initrd", true, read_initrd },
         { "append", true, read_append },
@@ -148,11 +194,34 @@ static const struct {
         { "drive", true, native_disk_option },
         { "hda", true, native_disk_hda },
         { "hdb", true, native_disk_hdb },
+        { "hdc", true, native_disk_hdc },
+        { "hdd", true, native_disk_hdd },
+        { "fda", true, native_disk_fda },
+        { "fdb", true, native_disk_fdb },
+        { "pflash", true, native_disk_pflash },
         { "cdrom", true, native_disk_cdrom },
         { "nic", true, native_card_nic },
+        { "net", true, native_card_net },
         { "device", true, native_device_option },
         { "global", true, read_global },
         { "serial", true, native_character_serial },
+        { "parallel", true, native_character_parallel },
+        { "soundhw", true, native_device_sound },
+        { "usbdevice", true, native_device_usb },
+        { "watchdog", true, native_device_option },
+        { "watchdog-action", true, read_watchdog_action },
+        { "smbios", true, native_firmware_smbios },
+        { "fw_cfg", true, native_firmware_config },
+        { "numa", true, native_machine_node },
+        { "mem-path", true, native_machine_memory_path },
+        { "mem-prealloc", false, native_machine_preallocate },
+        { "no-hpet", false, native_machine_no_hpet },
+        { "localtime", false, read_local_time },
+        { "virtfs", true, native_host_virtfs },
+        { "fsdev", true, ignore },
+        { "tpmdev", true, ignore },
+        { "spice", true, native_display_spice },
+        { "k", true, native_display_keymap },
         { "vnc", true, native_display_vnc },
         { "vga", true, native_display_vga },
         { "rtc", true, read_rtc },
@@ -163,8 +232,8 @@ static const struct {
         { "audiodev", true, native_display_audio },
         { "S", false, ignore },
         { "no-user-config", false, ignore },
-        { "nodefaults", false, ignore },
-        { "nographic", false, ignore },
+        { "nodefaults", false, keep_no_defaults },
+        { "nographic", false, read_no_graphics },
         { "daemonize", false, ignore },
         { "no-shutdown", false, ignore },
         { "no-reboot", false, forbid_reboot },
@@ -176,11 +245,15 @@ static const struct {
         { "msg", true, ignore },
         { "sandbox", true, ignore },
         { "display", true, native_display_option },
-        { "action", true, ignore },
+        { "action", true, read_action },
         { "overcommit", true, ignore },
         { "runas", true, ignore },
         { "add-fd", true, ignore },
         { "D", true, ignore },
+        { "no-fd-bootchk", false, ignore },
+        { "no-quit", false, ignore },
+        { "iscsi", true, ignore }, /* who QEMU is to iSCSI servers: a disk's <initiator> */
+        { "id", true, ignore },    /* of Proxmox's QEMU: the number of its machine */
 };
 
 /* An option without its dashes: one or two; -1 where there is no such option. */
@@ -197,13 +270,14 @@ static void each_option(NativeReader *reader, char **words,
                         void (*function)(NativeReader *reader, size_t option, const char *value)) {
         for (size_t i = 1; words[i] && !reader->error; i++) {
                 int option = find_option(words[i]);
+                if (option < 0 && words[i][0] != '-') { /* a file: the first disk */
+                        option = find_option("-hda");
+                        function(reader, (size_t) option, words[i]);
+                        continue;
+                }
                 if (option < 0) {
-                        if (words[i][0] == '-')
-                                native_fail(reader, VIRTBUS_ERROR_UNSUPPORTED,
-                                            "the option %.64s has no counterpart in a document", words[i]);
-                        else
-                                native_fail(reader, VIRTBUS_ERROR_INVALID_ARGUMENT,
-                                            "'%.64s' stands where an option should: write -drive file=...", words[i]);
+                        native_fail(reader, VIRTBUS_ERROR_UNSUPPORTED, "the option %.64s has no counterpart in a document",
+                                    words[i]);
                         return;
                 }
                 if (options[option].has_value && !words[i + 1]) {
@@ -221,6 +295,9 @@ static void keep_if_backend(NativeReader *reader, size_t option, const char *val
                       { "chardev", "chardev", "backend", "id" },
                       { "blockdev", "block", "driver", "node-name" },
                       { "object", "object", "qom-type", "id" },
+                      { "audiodev", "audio", "driver", "id" },
+                      { "fsdev", "folder", "fsdriver", "id" },
+                      { "tpmdev", "tpm", "type", "id" },
                       { "drive", "drive", NULL, "id" } };
         reader->q35 |= (strcmp(options[option].name, "machine") == 0 || strcmp(options[option].name, "M") == 0) &&
                        strstr(value, "q35") != NULL;
@@ -229,8 +306,20 @@ static void keep_if_backend(NativeReader *reader, size_t option, const char *val
                         native_keep_backend(reader, kinds[i].kind, value, kinds[i].first, kinds[i].id);
 }
 
+/* The board, its memory and its processors come first: what others say is of them. */
+static bool is_early(size_t option) {
+        static const char *const names[] = { "machine", "M", "m", "smp", NULL };
+        return g_strv_contains(names, options[option].name);
+}
+
+static void read_early(NativeReader *reader, size_t option, const char *value) {
+        if (is_early(option))
+                options[option].read(reader, value);
+}
+
 static void read_option(NativeReader *reader, size_t option, const char *value) {
-        options[option].read(reader, value);
+        if (!is_early(option))
+                options[option].read(reader, value);
 }
 
 /* What no device that was carried over uses would be lost. */
@@ -266,8 +355,17 @@ static void finish(NativeReader *reader, const char *emulator) {
         native_set(reader->root, "type", reader->kvm ? "kvm" : "qemu");
         native_set(type, "arch", reader->arch);
         xmlNodeSetContent(type, (const xmlChar *) "hvm");
-        if (reader->acpi)
-                xml_add(reader->features, "acpi", NULL);
+        bool has_flash = xml_attribute_is(xml_child(reader->os, "loader"), "type", "pflash");
+        if (reader->acpi || has_flash) /* which other boards than PCs have from UEFI only */
+                xml_ensure_child(reader->features, "acpi");
+        if (reader->no_graphics && !reader->nodefaults)
+                native_character_no_graphics(reader);
+        if (!reader->nodefaults && !reader->has_card)
+                native_card_nic(reader, "user");
+        native_card_finish(reader);
+        native_display_finish(reader, !reader->nodefaults);
+        for (xmlNode *watchdog = xml_child(reader->devices, "watchdog"); watchdog; watchdog = xml_next(watchdog, "watchdog"))
+                native_set(watchdog, "action", reader->watchdog_action);
         if (!reader->cpu->children && !reader->cpu->properties) {
                 xmlUnlinkNode(reader->cpu);
                 xmlFreeNode(reader->cpu);
@@ -298,9 +396,11 @@ xmlDoc *from_native(const char *text, GError **error) {
                 virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "this is not a command line: %s", failure->message);
                 return NULL;
         }
+        /* Variables of the shell, and who runs it. */
+        static const char *const before[] = { "sudo", "exec", "env", "nohup", NULL };
         char **command = words;
-        while (*command && strchr(*command, '=') && (*command)[0] != '/' && (*command)[0] != '-')
-                command++; /* variables of the shell */
+        while (*command && (g_strv_contains(before, *command) || (strchr(*command, '=') && !strchr("/-", (*command)[0]))))
+                command++;
         const char *name = *command ? strrchr(*command, '/') : NULL, *program = name ? name + 1 : *command ? *command : "";
         if (!g_str_has_prefix(program, "qemu-system-") && strcmp(program, "kvm") != 0) {
                 virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
@@ -308,10 +408,14 @@ xmlDoc *from_native(const char *text, GError **error) {
                 return NULL;
         }
         g_autoptr(xmlDoc) document = xmlNewDoc((const xmlChar *) "1.0");
-        NativeReader reader = { .acpi = true, .kvm = strcmp(program, "kvm") == 0 };
+        NativeReader reader = { .kvm = strcmp(program, "kvm") == 0 };
         reader.arch = strcmp(program, "qemu-system-i386") == 0 ? "i686"
                       : strcmp(program, "kvm") == 0            ? "x86_64"
                                                                : program + strlen("qemu-system-");
+        reader.acpi = strcmp(reader.arch, "x86_64") == 0 || strcmp(reader.arch, "i686") == 0;
+        reader.memory_bytes = 128 * NATIVE_MIB;
+        reader.n_processors = 1;
+        reader.hub = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
         reader.root = xmlNewDocNode(document, NULL, (const xmlChar *) "domain", NULL);
         xmlDocSetRootElement(document, reader.root);
         xml_add(reader.root, "name", "unnamed");
@@ -323,8 +427,11 @@ xmlDoc *from_native(const char *text, GError **error) {
         reader.indices = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify) g_hash_table_unref);
         reader.backends = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify) native_backend_free);
         each_option(&reader, command, keep_if_backend);
+        each_option(&reader, command, read_early);
         each_option(&reader, command, read_option);
         finish(&reader, *command);
+        g_hash_table_unref(reader.hub);
+        g_free(reader.watchdog_action);
         g_hash_table_unref(reader.backends);
         g_hash_table_unref(reader.controllers);
         g_hash_table_unref(reader.indices);

@@ -6,3 +6,7 @@
 #include "qemu/command/native-reader.h"
 
 void native_device_option(NativeReader *reader, const char *text);
+
+/* Older options that stand for a device. */
+void native_device_sound(NativeReader *reader, const char *text);
+void native_device_usb(NativeReader *reader, const char *text);

@@ -34,7 +34,18 @@ static void flatten(GHashTable *properties, const char *prefix, JsonNode *node) 
         }
 }
 
-/* FIRST is the name of a first value that has none. */
+/* What may be given more than once: the values, a line each. */
+static void insert(GHashTable *properties, char *name, char *value) {
+        static const char *const lists[] = { "hostfwd", "value", "cpus", NULL };
+        const char *before = g_strv_contains(lists, name) ? g_hash_table_lookup(properties, name) : NULL;
+        if (before) {
+                char *both = g_strdup_printf("%s\n%s", before, value);
+                g_free(value);
+                value = both;
+        }
+        g_hash_table_insert(properties, name, value);
+}
+
 GHashTable *native_parse(NativeReader *reader, const char *text, const char *first) {
         GHashTable *properties = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
         g_autoptr(GError) error = NULL;
@@ -59,11 +70,11 @@ GHashTable *native_parse(NativeReader *reader, const char *text, const char *fir
                 }
                 char *equals = strchr(part->str, '=');
                 if (equals)
-                        g_hash_table_insert(properties, g_strndup(part->str, (gsize) (equals - part->str)), g_strdup(equals + 1));
+                        insert(properties, g_strndup(part->str, (gsize) (equals - part->str)), g_strdup(equals + 1));
                 else if (first && part->len > 0)
-                        g_hash_table_insert(properties, g_strdup(first), g_strdup(part->str));
+                        insert(properties, g_strdup(first), g_strdup(part->str));
                 else if (part->len > 0)
-                        g_hash_table_insert(properties, g_strdup(part->str), g_strdup("on"));
+                        insert(properties, g_strdup(part->str), g_strdup("on"));
                 first = NULL;
                 g_string_truncate(part, 0);
                 if (!*c)
@@ -81,7 +92,7 @@ char *native_take(GHashTable *properties, const char *name) {
 }
 
 bool native_is_on(const char *value) {
-        return g_strcmp0(value, "on") == 0;
+        return g_strcmp0(value, "on") == 0 || g_strcmp0(value, "true") == 0 || g_strcmp0(value, "yes") == 0;
 }
 
 void native_drop(GHashTable *properties, const char *names) {
@@ -107,6 +118,21 @@ void native_set(xmlNode *element, const char *name, const char *value) {
                 xml_set_attribute(element, name, value);
 }
 
+void native_move(GHashTable *properties, const char *property, xmlNode *element, const char *name) {
+        g_autofree char *value = native_take(properties, property);
+        native_set(element, name, value);
+}
+
+void native_move_below(GHashTable *properties, const char *property, xmlNode *element, const char *child, const char *name) {
+        g_autofree char *value = native_take(properties, property);
+        if (value)
+                native_set(xml_ensure_child(element, child), name, value);
+}
+
+const char *native_yes(const char *value) {
+        return !value ? NULL : native_is_on(value) || strcmp(value, "yes") == 0 || strcmp(value, "true") == 0 ? "yes" : "no";
+}
+
 NativeBackend *native_find_backend(NativeReader *reader, const char *kind, const char *id) {
         g_autofree char *key = g_strdup_printf("%s:%s", kind, id ? id : "");
         NativeBackend *backend = g_hash_table_lookup(reader->backends, key);
@@ -118,6 +144,7 @@ NativeBackend *native_find_backend(NativeReader *reader, const char *kind, const
 void native_keep_backend(NativeReader *reader, const char *kind, const char *text, const char *first, const char *id_name) {
         NativeBackend *backend = g_new0(NativeBackend, 1);
         backend->properties = native_parse(reader, text, first);
+        backend->number = strcmp(kind, "audio") == 0 ? ++reader->n_audio : 0;
         g_autofree char *id = native_take(backend->properties, id_name);
         g_hash_table_insert(reader->backends, g_strdup_printf("%s:%s", kind, id ? id : ""), backend);
 }

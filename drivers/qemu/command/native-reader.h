@@ -17,6 +17,7 @@
 typedef struct NativeBackend {
         GHashTable *properties;
         bool used;
+        unsigned number; /* the index of <audio>, from 1 on */
 } NativeBackend;
 
 typedef struct NativeReader {
@@ -27,7 +28,14 @@ typedef struct NativeReader {
         GHashTable *indices;     /* type -> set of the indices + 1 that are taken */
         bool kvm, acpi, q35, usb;
         const char *arch;
-        unsigned n_disks[3]; /* virtio, IDE, SCSI */
+        unsigned n_disks[4]; /* virtio, IDE, SCSI, floppy */
+        unsigned n_audio;
+        GHashTable *hub;    /* -net nic and its back end, which each wait for the other: "nic", "backend" -> their text */
+        xmlNode *sound;     /* the last one: what codec it has comes after it */
+        const char *keymap; /* of -k: borrowed, the words' */
+        bool nodefaults, no_graphics, no_display, has_card, has_video, has_display;
+        char *watchdog_action;
+        uint64_t n_processors, memory_bytes;
 } NativeReader;
 
 /* Keeps an error, unless there is one already: reading goes on, harmlessly. */
@@ -45,8 +53,16 @@ void native_check_empty(NativeReader *reader, GHashTable *properties, const char
 
 bool native_is_on(const char *value);
 
+/* "yes" or "no", of what QEMU calls on and off; NULL of NULL. */
+const char *native_yes(const char *value);
+
 /* Sets an attribute; nothing where there is no value. */
 void native_set(xmlNode *element, const char *name, const char *value);
+
+/* Takes a property away, and has it as an attribute of the element, or of its one child of a name; nothing where there is
+ * none. */
+void native_move(GHashTable *properties, const char *property, xmlNode *element, const char *name);
+void native_move_below(GHashTable *properties, const char *property, xmlNode *element, const char *child, const char *name);
 
 /* A back end by its kind and ID, which is used now; NULL where there is none. */
 NativeBackend *native_find_backend(NativeReader *reader, const char *kind, const char *id);

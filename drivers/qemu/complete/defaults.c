@@ -461,7 +461,11 @@ void defaults_complete(xmlNode *root, const MachineKind *kind, const char *emula
         complete_interrupts(root, kind);
         complete_processor(root, kind, emulator);
         defaults_device_complete(devices, kind);
-        if (!xml_child(devices, "emulator")) {
+        xmlNode *given = xml_child(devices, "emulator");
+        g_autofree char *its = xml_text(given);
+        if (given && (!its || !*its))
+                xmlNodeSetContent(given, (const xmlChar *) emulator);
+        if (!given) {
                 xmlNode *element = xml_add(devices, "emulator", emulator);
                 if (devices->children != element)
                         xmlAddPrevSibling(devices->children, element);
