@@ -294,7 +294,6 @@ def what_cannot_be_is_refused_by_name():
             ("InvalidXML", pull_xml("<disk name='vda' exportname=''/>"), ("exportname",)),
             ("InvalidXML", pull_xml(server="<server transport='unix'/>"), ("socket",)),
             ("InvalidArgument", pull_xml(server="<server name='localhost'/>"), ("port",)),
-            ("Unsupported", pull_xml(server="<server name='localhost' port='10809' tls='yes'/>"), ("TLS",)),
             ("InvalidArgument", pull_xml("<disk name='vda' exportbitmap='x'/>"), ("vda", "exportbitmap")),
             ("InvalidArgument", pull_xml("<disk name='vda' exportname='a'/><disk name='vdb' exportname='a'/>"), ("vdb", "exportname")),
             ("InvalidArgument", pull_xml("<disk name='vda'><driver type='raw'/></disk>"), ("vda", "qcow2")),

@@ -5,6 +5,7 @@
 Usage (below tests/with-bus): test-tls-secrets.py
 """
 
+import json
 import os
 import shutil
 import socket
@@ -189,8 +190,48 @@ def a_disk_is_reached_by_tls_at_a_start_and_when_it_is_plugged():
             end_process(int(file.read()))
 
 
+def a_backup_is_fetched_by_tls():
+    """By who shows who he is; what QEMU was given for it goes with it."""
+    image, port = os.path.join(ROOT, "backed-up.img"), free_port()
+    with open(image, "wb") as file:
+        file.write(b"what is on the disk" * 1000)
+        file.truncate(1 << 20)
+    domain = define("backed-up", f"<disk type='file'><driver name='qemu' type='raw'/><source file='{image}'/><target dev='vda' bus='virtio'/></disk>")
+    hypervisor.do(domain, "Start")
+    job_document = f"<domainbackup mode='pull'><server transport='tcp' name='127.0.0.1' port='{port}' tls='yes'/></domainbackup>"
+
+    def begin():
+        return bus.call(domain, f"{NAME}.Domain", "BeginBackup", "ssa{sv}", job_document, "", {})
+
+    def objects():
+        said = json.loads(bus.call(domain, f"{NAME}.Domain", "MonitorCommand", "sa{sv}", json.dumps({"execute": "qom-list", "arguments": {"path": "/objects"}}), {}))
+        return {one["name"] for one in said["return"] if "backup" in one["name"]}
+
+    def fetch(tls=True):
+        words = ["driver=raw,file.driver=nbd,file.server.type=inet", "file.server.host=127.0.0.1", f"file.server.port={port}", "file.export=vda", *(["file.tls-creds=tls"] if tls else [])]
+        return subprocess.run(["qemu-img", "convert", "--object", f"tls-creds-x509,id=tls,dir={PLAIN},endpoint=client", "--image-opts", ",".join(words), "-O", "raw", f"{image}.fetched"],
+                              capture_output=True, text=True, check=False)
+    contains(expect("HypervisorFailed", begin), "'backed-up'", "ca-cert.pem")
+    folder = install("libvirt-backup")
+    contains(expect("OperationInvalid", begin), f"tls:{folder}", "Decryption", "set-value")
+    secret = secrets.define(f"tls:{folder}", VALUE)
+    assert not objects()
+    begin()
+    secrets.check_unseen(domain, VALUE, b"backed-up")
+    contains(fetch(tls=False).stderr, "TLS")
+    done = fetch()
+    assert done.returncode == 0, done.stderr
+    with open(image, "rb") as file, open(f"{image}.fetched", "rb") as fetched:
+        assert file.read() == fetched.read()
+    hypervisor.kill_driver()
+    assert objects() == {"objbackup_tls0", "backup-tls-secret0"}, objects()
+    bus.call(bus.get(domain, "Domain", "Backup"), f"{NAME}.Job.Backup", "Finish")
+    bus.wait(lambda: not objects(), "QEMU to forget its certificates")
+    secrets.end(domain, secret)
+
+
 subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
 make_credentials()
 run([a_character_device_speaks_tls_by_a_key_whose_password_is_a_secret, a_key_without_a_password_needs_no_secret,
      what_is_wrong_with_a_key_is_told_with_its_remedy, a_display_speaks_tls_where_its_document_says_so,
-     a_disk_is_reached_by_tls_at_a_start_and_when_it_is_plugged])
+     a_disk_is_reached_by_tls_at_a_start_and_when_it_is_plugged, a_backup_is_fetched_by_tls])

@@ -10,9 +10,12 @@
 #include "domain/owners-rights.h"
 #include "qemu/guest/guest-backup-files.h"
 #include "qemu/guest/guest-backup-follow.h"
+#include "qemu/guest/guest-backup-tls.h"
+#include "qemu/guest/guest-secrets.h"
 #include "qemu/guest/node-bitmap.h"
 #include "qemu/guest/nodes.h"
 #include "qemu/guest/plugging.h"
+#include "qemu/guest/qemu-words.h"
 
 static Operation *operation_of(const Guest *guest) {
         return guest->backup ? guest->backup->operation : NULL;
@@ -152,9 +155,13 @@ static void on_transaction(void *data, const GError *failure) {
         g_autoptr(GError) error = NULL;
         if (!self)
                 return;
+        guest_secrets_close(guest);
         if (failure) {
-                domain_fail(guest->domain, &error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "the backup cannot begin: %.512s",
-                            failure->message);
+                if (qemu_cannot_open_key(failure->message))
+                        qemu_fail_key(guest->domain, failure->message, &error);
+                else
+                        domain_fail(guest->domain, &error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "the backup cannot begin: %.512s",
+                                    failure->message);
                 forget_files(guest);
                 guest_backup_files_remove(self, NULL);
                 if (self->socket)
@@ -177,9 +184,13 @@ static void tell(Guest *guest, BackupOpening *opening, unsigned first_set) {
                 g_ptr_array_add(guest->sockets, unix_socket_copy(opening->socket));
         }
         if (opening->listener >= 0) {
-                g_autofree char *name = guest_pass_fd(guest, steal_fd(&opening->listener));
-                JsonObject *address = json_make("type", 's', "fd", "data", 'o', json_make("str", 's', name, NULL), NULL);
-                script_add_command(script, "nbd-server-start", json_make("addr", 'o', address, NULL));
+                JsonObject *address =
+                                json_make("type", 's', "fd", "data", 'o', json_make("str", 's', GUEST_BACKUP_SETS, NULL), NULL);
+                const char *credentials = guest_backup_tls_add(self, script);
+                script_add(script, monitor_request_new("getfd", json_make("fdname", 's', GUEST_BACKUP_SETS, NULL),
+                                                       steal_fd(&opening->listener)));
+                script_add_command(script, "nbd-server-start",
+                                   json_make("addr", 'o', address, "tls-creds", 's', credentials, NULL));
                 script_undo_by(script, "nbd-server-stop", json_object_new());
         }
         for (guint i = 0; i < self->disks->len; i++) {
@@ -188,6 +199,7 @@ static void tell(Guest *guest, BackupOpening *opening, unsigned first_set) {
                 add_file(guest, script, i, opening->files->pdata[i], first_set + i, below);
         }
         add_transaction(script, self);
+        guest_backup_tls_forget(self);
         guest_backup_files_free(opening);
         /* Whoever follows this driver knows of it before QEMU does. */
         if (domain_save_status(guest->domain)) {
@@ -267,6 +279,17 @@ static bool check_node(const GuestBackup *self, guint index, JsonObject *node, G
                            good ? good : "", good ? "', or whole" : "");
 }
 
+static void on_prepared(Guest *guest, const GError *error) {
+        g_autoptr(GError) named = NULL;
+        if (!error) {
+                guest_backup_files_open(guest->backup, backup_begin_request(guest->backup->operation)->reuse, on_opened);
+                return;
+        }
+        guest_secrets_close(guest);
+        domain_fail(guest->domain, &named, virtbus_error_code(error), "%s", error->message);
+        fail(guest, named);
+}
+
 static void on_nodes(void *data, JsonObject *answer, const GError *failure) {
         Guest *guest = data;
         const GuestBackup *self = guest->backup;
@@ -281,7 +304,7 @@ static void on_nodes(void *data, JsonObject *answer, const GError *failure) {
         if (error)
                 fail(guest, error);
         else
-                guest_backup_files_open(self, backup_begin_request(self->operation)->reuse, on_opened);
+                guest_backup_tls_prepare(guest, on_prepared);
 }
 
 /* What is asked for */
@@ -306,9 +329,10 @@ static bool check_disk(const Domain *domain, const BackupRequest *request, const
 static bool check_server(const Domain *domain, const BackupDefinition *definition, GError **error) {
         if (!definition->has_server)
                 return true;
-        if (definition->has_tls)
-                return domain_fail(domain, error, VIRTBUS_ERROR_UNSUPPORTED,
-                                   "the backup's server has no TLS: use a unix socket, or Job.Backup.Open");
+        if (definition->has_tls && owners_rights_of(domain) != USER_RIGHTS_ALL)
+                return domain_fail(domain, error, VIRTBUS_ERROR_ACCESS_DENIED,
+                                   "it has its owner's rights alone, and the machine's certificates are not its owner's: use a "
+                                   "unix socket without TLS, or Job.Backup.Open");
         if (!definition->socket && definition->port == 0)
                 return domain_fail(domain, error, VIRTBUS_ERROR_INVALID_ARGUMENT,
                                    "the backup's <server> has no port: 10809 is usual; or use transport='unix'");

@@ -8,6 +8,7 @@
 #include "domain/domain-status.h"
 #include "domain/operations/backup-begin.h"
 #include "qemu/guest/guest-backup-files.h"
+#include "qemu/guest/guest-backup-tls.h"
 #include "qemu/guest/nodes.h"
 #include "vtables.h"
 
@@ -69,6 +70,7 @@ static void end(GuestBackup *self) {
         script_ignore_errors(script);
         if (self->definition->pulls)
                 script_add_command(script, "nbd-server-stop", NULL);
+        guest_backup_tls_remove(self, script);
         for (guint i = 0; i < self->disks->len; i++) {
                 const GuestBackupDisk *disk = self->disks->pdata[i];
                 g_autofree char *format = guest_backup_node(i, "format"), *storage = guest_backup_node(i, "storage");

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "qemu/guest/guest-backup.h"
 
+#include "qemu/guest/guest-backup-tls.h"
+
 static void disk_free(void *data) {
         GuestBackupDisk *disk = data;
         char *strings[] = { disk->target, disk->alias, disk->id, disk->path, disk->bitmap };
@@ -20,6 +22,7 @@ GuestBackup *guest_backup_keep(Guest *guest, BackupDefinition *definition) {
 void guest_backup_drop(Guest *guest) {
         GuestBackup *self = g_steal_pointer(&guest->backup);
         sd_event_source_disable_unref(self->timer);
+        guest_backup_tls_forget(self);
         backup_definition_unref(self->definition);
         g_ptr_array_unref(self->disks);
         g_clear_error(&self->error);

@@ -33,9 +33,10 @@ typedef struct GuestBackup {
         Operation *operation; /* by which it begins; NULL: it has */
         BackupDefinition *definition;
         uid_t started_by;
-        GPtrArray *disks; /* GuestBackupDisk */
-        char *socket;     /* path of the one that clients connect to; NULL: it listens at an address, or is pushed */
-        bool is_asked;    /* QEMU is told to end it */
+        GPtrArray *disks;           /* GuestBackupDisk */
+        char *socket;               /* path of the one that clients connect to; NULL: it listens at an address, or is pushed */
+        struct GuestBackupTls *tls; /* while it begins: guest-backup-tls.h */
+        bool is_asked;              /* QEMU is told to end it */
         GuestBackupStage stage;
         GError *error; /* why it fails, or was given up */
         sd_event_source *timer;

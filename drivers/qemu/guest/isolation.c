@@ -135,36 +135,48 @@ static void forget(Guest *guest) {
         set(guest, NULL);
 }
 
-void isolation_show(Guest *guest, const CommandLine *line, IsolationShown done) {
+/* PATHS is taken. */
+static void show(Guest *guest, char **paths, IsolationShown done) {
         const Domain *domain = guest->domain;
+        g_auto(GStrv) ordered = paths;
         g_autoptr(GError) error = NULL;
         unsigned has = guest->isolation ? guest->isolation->parts : 0;
-        g_autoptr(Reach) reach = reach_of(line, NULL);
-        if (!guest_check_line(guest, line, NULL, &error)) {
-                done(guest, error);
-                return;
-        }
-        if (reach->network && has & CONFINE_NETWORK)
-                domain_fail(domain, &error, VIRTBUS_ERROR_UNSUPPORTED,
-                            "its QEMU was started without a network, as nothing in the document needed one, and cannot get one: "
-                            "change the definition (config), and start it again; or start the driver with "
-                            "VIRTBUS_GUEST_NETWORK=kept");
-        g_auto(GStrv) paths = confine_order_paths(g_steal_pointer(&reach->paths));
-        if (error || !(has & CONFINE_ROOT) || !paths[0]) {
-                done(guest, error);
+        if (!(has & CONFINE_ROOT) || !ordered[0]) {
+                done(guest, NULL);
                 return;
         }
         int process = process_open(guest->process);
         if (process < 0) {
                 domain_fail(domain, &error, VIRTBUS_ERROR_HYPERVISOR_FAILED,
-                            "cannot add what the device needs to the files that its QEMU sees: %s", g_strerror(errno));
+                            "cannot add what it needs now to the files that its QEMU sees: %s", g_strerror(errno));
                 done(guest, error);
                 return;
         }
         struct Showing *showing = g_new0(struct Showing, 1);
-        *showing = (struct Showing){ guest, process, has, g_steal_pointer(&paths), done };
+        *showing = (struct Showing){ guest, process, has, g_steal_pointer(&ordered), done };
         guest->showing = showing;
         worker_run(domain->connection->worker, show_in_worker, on_shown, showing);
+}
+
+void isolation_show(Guest *guest, const CommandLine *line, IsolationShown done) {
+        g_autoptr(GError) error = NULL;
+        unsigned has = guest->isolation ? guest->isolation->parts : 0;
+        g_autoptr(Reach) reach = reach_of(line, NULL);
+        if (guest_check_line(guest, line, NULL, &error) && reach->network && has & CONFINE_NETWORK)
+                domain_fail(guest->domain, &error, VIRTBUS_ERROR_UNSUPPORTED,
+                            "its QEMU was started without a network, as nothing in the document needed one, and cannot get one: "
+                            "change the definition (config), and start it again; or start the driver with "
+                            "VIRTBUS_GUEST_NETWORK=kept");
+        if (error)
+                done(guest, error);
+        else
+                show(guest, confine_order_paths(g_steal_pointer(&reach->paths)), done);
+}
+
+void isolation_show_path(Guest *guest, const char *path, IsolationShown done) {
+        GPtrArray *paths = g_ptr_array_new_with_free_func(g_free);
+        g_ptr_array_add(paths, g_strdup(path));
+        show(guest, confine_order_paths(paths), done);
 }
 
 /* What is known of it */

@@ -19,6 +19,9 @@ const Confinement *isolation_begin(Guest *guest, const char *profile);
 typedef void (*IsolationShown)(Guest *guest, const GError *error);
 void isolation_show(Guest *guest, const CommandLine *line, IsolationShown done);
 
+/* The same for a file or a folder of the machine's, which no document names. */
+void isolation_show_path(Guest *guest, const char *path, IsolationShown done);
+
 /* Nobody wants any more what is being shown: nothing is called. */
 void isolation_drop(Guest *guest);
 
