@@ -7,6 +7,7 @@
 
 #include "calls.h"
 #include "domains.h"
+#include "event-changes.h"
 #include "events.h"
 #include "rows.h"
 
@@ -79,7 +80,7 @@ static void on_open(Call *call, GVariant *reply) {
         client->connection_name = g_path_get_basename(client->connection);
         client->error_domain = error_domain_of(client->connection_name);
         client->read_only |= (call->flags & OPEN_READ_ONLY) != 0;
-        client->domains = domains_new(client->bus, client->connection, &events_listener, client->events);
+        client->domains = domains_new(client->bus, client->connection, &event_changes_listener, client->events);
         call_answer_nothing(call);
 }
 

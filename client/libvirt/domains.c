@@ -132,12 +132,12 @@ static void on_redefined(Domains *domains, const char *path) {
                 domains->listener->redefined(domains->data, known);
 }
 
-static void on_part_told(Domains *domains, const char *path, const char *member, GVariant *arguments) {
+static void on_told(Domains *domains, const char *path, const char *member, GVariant *arguments) {
         bool is_domain;
         g_autofree char *owner = domain_of(domains, path, &is_domain);
-        GVariant *known = owner && !is_domain ? properties_of(domains, owner) : NULL;
+        GVariant *known = owner ? properties_of(domains, owner) : NULL;
         if (known && domains->listener)
-                domains->listener->part_told(domains->data, known, member, arguments);
+                domains->listener->told(domains->data, known, path, member, arguments);
 }
 
 static void take_signal(Domains *domains, const char *path, const char *member, GVariant *arguments) {
@@ -152,7 +152,7 @@ static void take_signal(Domains *domains, const char *path, const char *member, 
         else if (strcmp(member, "DefinitionChanged") == 0)
                 on_redefined(domains, path);
         else
-                on_part_told(domains, path, member, arguments);
+                on_told(domains, path, member, arguments);
 }
 
 static void signal_free(void *data) {

@@ -25,8 +25,8 @@ typedef struct DomainsListener {
         void (*part_changed)(void *data, GVariant *properties, const char *path, GVariant *interfaces);
         /* Properties of such an object. */
         void (*part_has_changed)(void *data, GVariant *properties, const char *path, const char *interface, GVariant *changes);
-        /* Another signal of such an object. */
-        void (*part_told)(void *data, GVariant *properties, const char *member, GVariant *arguments);
+        /* Another signal of a domain, or of such an object. */
+        void (*told)(void *data, GVariant *properties, const char *path, const char *member, GVariant *arguments);
 } DomainsListener;
 
 /* Both strings are copied. The listener hears nothing before the first filling is over. */

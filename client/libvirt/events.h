@@ -5,7 +5,7 @@
 
 #include "callbacks.h"
 #include "conversation.h"
-#include "domains.h"
+#include "procedures.h"
 
 #define EVENTS_MAX 27 /* kinds of events of domains */
 typedef struct Events Events;
@@ -16,5 +16,13 @@ void events_free(Events *events);
 /* Those of the domains. */
 Callbacks *events_callbacks(Events *events);
 
-/* What hears of changes: DATA is the Events. */
-extern const DomainsListener events_listener;
+/* How what is told is put together: libvirt has two ways and an exception. */
+typedef enum EventLayout {
+        LAYOUT_NESTED,      /* (number (domain ...)) */
+        LAYOUT_FLAT,        /* (number domain ...) */
+        LAYOUT_WITH_REASON, /* (number reason (domain ...)) */
+} EventLayout;
+
+/* Tells all callbacks of a KIND of a domain, by its properties. BODY: what follows the domain, which is taken. */
+void events_tell(Events *events, int32_t kind, ProcedureIndex procedure, EventLayout layout, GVariant *properties,
+                 GVariant *const *body, size_t n);

@@ -16,11 +16,13 @@ static const struct {
         const char *name;
         int32_t reason;
 } reasons[] = {
-        { LIBVIRT_RUNNING, "booted", 1 },  { LIBVIRT_RUNNING, "restored", 3 }, { LIBVIRT_RUNNING, "resumed", 5 },
-        { LIBVIRT_RUNNING, "user", 5 },    { LIBVIRT_PAUSED, "user", 1 },      { LIBVIRT_PAUSED, "saving", 3 },
-        { LIBVIRT_PAUSED, "dump", 4 },     { LIBVIRT_PAUSED, "io-error", 5 },  { LIBVIRT_PAUSED, "booted", 1 },
-        { LIBVIRT_STOPPING, "user", 1 },   { LIBVIRT_SHUTOFF, "shutdown", 1 }, { LIBVIRT_SHUTOFF, "destroyed", 2 },
-        { LIBVIRT_SHUTOFF, "crashed", 3 }, { LIBVIRT_SHUTOFF, "saved", 5 },    { LIBVIRT_SHUTOFF, "failed", 6 },
+        { LIBVIRT_RUNNING, "booted", 1 },    { LIBVIRT_RUNNING, "restored", 3 }, { LIBVIRT_RUNNING, "resumed", 5 },
+        { LIBVIRT_RUNNING, "user", 5 },      { LIBVIRT_PAUSED, "user", 1 },      { LIBVIRT_PAUSED, "saving", 3 },
+        { LIBVIRT_PAUSED, "dump", 4 },       { LIBVIRT_PAUSED, "io-error", 5 },  { LIBVIRT_PAUSED, "booted", 1 },
+        { LIBVIRT_PAUSED, "watchdog", 6 },   { LIBVIRT_PAUSED, "snapshot", 7 },  { LIBVIRT_RUNNING, "snapshot", 4 },
+        { LIBVIRT_SHUTOFF, "snapshot", 7 },  { LIBVIRT_STOPPING, "user", 1 },    { LIBVIRT_SHUTOFF, "shutdown", 1 },
+        { LIBVIRT_SHUTOFF, "destroyed", 2 }, { LIBVIRT_SHUTOFF, "crashed", 3 },  { LIBVIRT_SHUTOFF, "saved", 5 },
+        { LIBVIRT_SHUTOFF, "failed", 6 },
 };
 
 LibvirtState state_number(const char *state) {

@@ -42,7 +42,7 @@ const OptionEntry option_entries[] = {
         { "display", 0, OPTION_TEXT, PLACE(display), " create ", "KIND", "vnc, spice or none" },
         { "emulate", 0, OPTION_FLAG, PLACE(emulate), " create ", NULL, "Without KVM" },
         { "events", 0, OPTION_TEXT, PLACE(events), " monitor ", "EVENT,...",
-          "Only these: service, added, removed, state, device-added, device-removed, job, job-ended" },
+          "Only these: service, added, removed, state, device-added, device-removed, guest, job, job-ended" },
         { "force", 'f', OPTION_FLAG, PLACE(force), " console ", NULL, "Take it from whoever uses it" },
         { "force", 'f', OPTION_FLAG, PLACE(force), " start ", NULL, "Boot: do not go on from a managed save" },
         { "force", 'f', OPTION_FLAG, PLACE(force), " set update ", NULL,

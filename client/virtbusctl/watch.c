@@ -6,10 +6,11 @@
 #include <string.h>
 
 #include "ctl.h"
+#include "happenings.h"
 
 /* What happens, by the names that --events takes. */
-static const char *const events[] = { "service",        "added", "removed",   "state", "device-added",
-                                      "device-removed", "job",   "job-ended", NULL };
+static const char *const events[] = { "service",        "added", "removed", "state",     "device-added",
+                                      "device-removed", "guest", "job",     "job-ended", NULL };
 
 /* Whether it is to be told: of these events, and, where domains are named, of those. */
 static bool is_wanted(const Ctl *ctl, const char *what, const char *name) {
@@ -58,6 +59,23 @@ static void on_state_changed(VirtbusDomain *domain, const char *old, const char 
         tell_fields(ctl, "state", virtbus_domain_get_name(domain), text, fields);
 }
 
+/* What is told once, by a signal. DEVICE: whose, or NULL. */
+static void tell_happening(const Ctl *ctl, VirtbusDomain *domain, const char *device, const char *signal, GVariant *arguments) {
+        g_autofree char *text = happenings_text(signal, arguments),
+                        *details = text && device ? g_strdup_printf("%s: %s", device, text) : g_strdup(text);
+        const char *const fields[] = {
+                "signal", signal, "uuid", virtbus_domain_get_uuid(domain), "path", ctl_path(domain), device ? "alias" : NULL,
+                device,   NULL
+        };
+        if (text)
+                tell_fields(ctl, "guest", virtbus_domain_get_name(domain), details, fields);
+}
+
+static void on_domain_signal(VirtbusDomain *domain, const char *sender, const char *signal, GVariant *arguments, Ctl *ctl) {
+        (void) sender;
+        tell_happening(ctl, domain, NULL, signal, arguments);
+}
+
 /* A domain whose devices are followed. */
 typedef struct Followed {
         Ctl *ctl;
@@ -98,6 +116,17 @@ static void on_device_removed(GDBusObjectManager *devices, VirtbusObject *object
         tell_device(followed, object, "device-removed");
 }
 
+static void on_device_signal(GDBusObjectManager *devices, VirtbusObject *object, GDBusProxy *interface, const char *sender,
+                             const char *signal, GVariant *arguments, Followed *followed) {
+        g_autoptr(VirtbusDevice) device = virtbus_object_get_device(object);
+        const char *alias = device ? virtbus_device_get_alias(device) : NULL;
+        (void) devices;
+        (void) interface;
+        (void) sender;
+        if (alias)
+                tell_happening(followed->ctl, followed->domain, alias, signal, arguments);
+}
+
 static void on_devices(GObject *source, GAsyncResult *result, gpointer data) {
         Followed *followed = data;
         followed->ctl->n_unfollowed--;
@@ -108,6 +137,7 @@ static void on_devices(GObject *source, GAsyncResult *result, gpointer data) {
         }
         g_signal_connect(devices, "object-added", G_CALLBACK(on_device_added), followed);
         g_signal_connect(devices, "object-removed", G_CALLBACK(on_device_removed), followed);
+        g_signal_connect(devices, "interface-proxy-signal", G_CALLBACK(on_device_signal), followed);
         g_hash_table_replace(followed->ctl->followed, g_strdup(ctl_path(followed->domain)), followed);
 }
 
@@ -115,7 +145,8 @@ static void on_devices(GObject *source, GAsyncResult *result, gpointer data) {
 static void follow(Ctl *ctl, VirtbusDomain *domain) {
         const char *name = virtbus_domain_get_name(domain);
         g_signal_connect(domain, "state-changed", G_CALLBACK(on_state_changed), ctl);
-        if (!is_wanted(ctl, "device-added", name) && !is_wanted(ctl, "device-removed", name))
+        g_signal_connect(domain, "g-signal", G_CALLBACK(on_domain_signal), ctl);
+        if (!is_wanted(ctl, "device-added", name) && !is_wanted(ctl, "device-removed", name) && !is_wanted(ctl, "guest", name))
                 return;
         Followed *followed = g_new0(Followed, 1);
         *followed = (Followed){ .ctl = ctl, .domain = g_object_ref(domain) };

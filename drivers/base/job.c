@@ -107,7 +107,7 @@ void job_end(Job *job, const GError *error) {
         const char *name = "";
         if (error)
                 name = virtbus_error_name_of(error);
-        published_emit(job->published, &bus_vtable, "Completed", "bss", error == NULL, name, error ? error->message : "");
+        published_emit(job->published, bus_vtable.info, "Completed", "bss", error == NULL, name, error ? error->message : "");
         published_withdraw(job->published);
         g_free(job->operation);
         g_free(job->object);

@@ -372,12 +372,12 @@ void published_differs(Published *published, const Vtable *vtable, const void *b
                 published_changed(published, vtable, r < 0 ? NULL : changed);
 }
 
-void published_emit(Published *published, const Vtable *vtable, const char *member, const char *signature, ...) {
+void published_emit(Published *published, const InterfaceInfo *interface, const char *member, const char *signature, ...) {
         if (!published->objects->peer)
                 return;
         va_list arguments;
         va_start(arguments, signature);
-        check(sd_bus_emit_signalv(published->objects->peer, published->path, vtable->info->name, member, signature, arguments),
+        check(sd_bus_emit_signalv(published->objects->peer, published->path, interface->name, member, signature, arguments),
               published);
         va_end(arguments);
 }

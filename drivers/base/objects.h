@@ -95,7 +95,7 @@ void published_changed(Published *published, const Vtable *vtable, const int *pr
 void published_differs(Published *published, const Vtable *vtable, const void *before);
 
 /* Emits a signal of an interface. */
-void published_emit(Published *published, const Vtable *vtable, const char *member, const char *signature, ...);
+void published_emit(Published *published, const InterfaceInfo *interface, const char *member, const char *signature, ...);
 
 /* Sends all objects to the peer. Returns 0 or a negative errno. */
 int objects_send_all(Objects *objects);

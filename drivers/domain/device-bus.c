@@ -223,6 +223,10 @@ static const char *disk_get_error(const Device *self) {
         return error ? error : "";
 }
 
+static bool disk_get_tray_open(const Device *self) {
+        return domain_tray_is_open(self->domain, self->definition->alias);
+}
+
 DEVICE_STRING(disk, target, target)
 DEVICE_STRING(disk, bus, bus)
 DEVICE_STRING(disk, type, type)
@@ -404,10 +408,18 @@ void device_bus_withdraw(Domain *domain) {
         g_ptr_array_set_size(domain->devices, 0);
 }
 
-void device_bus_announce_errors(Domain *domain) {
+static void announce_disks(const Domain *domain, int property) {
         for (guint i = 0; i < domain->devices->len; i++) {
                 const Device *device = domain->devices->pdata[i];
                 if (device->device_class == DEVICE_DISK)
-                        published_changed(device->published, &disk_vtable, (const int[]){ DEVICE_DISK_ERROR, -1 });
+                        published_changed(device->published, &disk_vtable, (const int[]){ property, -1 });
         }
+}
+
+void device_bus_announce_errors(Domain *domain) {
+        announce_disks(domain, DEVICE_DISK_ERROR);
+}
+
+void device_bus_announce_trays(Domain *domain) {
+        announce_disks(domain, DEVICE_DISK_TRAY_OPEN);
 }

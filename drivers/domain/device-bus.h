@@ -9,5 +9,6 @@
 void device_bus_publish(Domain *domain);
 void device_bus_withdraw(Domain *domain);
 
-/* The disks' property Error may be another. */
+/* The disks' property Error, or TrayOpen, may be another. */
 void device_bus_announce_errors(Domain *domain);
+void device_bus_announce_trays(Domain *domain);

@@ -157,7 +157,7 @@ static const Device *find_disk(const Domain *domain, const char *alias) {
 void disk_image_tell_job(Domain *domain, const char *alias, const char *operation, const char *state, const char *error) {
         const Device *device = find_disk(domain, alias);
         if (device)
-                published_emit(device->published, &image_vtable, "JobStateChanged", "sssss", device->definition->target,
+                published_emit(device->published, image_vtable.info, "JobStateChanged", "sssss", device->definition->target,
                                device->definition->source, operation, state, error);
 }
 
@@ -165,6 +165,6 @@ void disk_image_tell_threshold(const Domain *domain, const char *alias, const Di
                                uint64_t excess) {
         const Device *device = find_disk(domain, alias);
         if (device)
-                published_emit(device->published, &image_vtable, "ThresholdReached", "sustt", device->definition->target,
+                published_emit(device->published, image_vtable.info, "ThresholdReached", "sustt", device->definition->target,
                                image->index, image->path, threshold, excess);
 }

@@ -611,7 +611,7 @@ static void announce_redefined(Domain *domain, const Domain *before) {
 }
 
 static void announce_definition(Domain *domain) {
-        published_emit(domain->published, &bus_vtable, "DefinitionChanged", NULL);
+        published_emit(domain->published, bus_vtable.info, "DefinitionChanged", NULL);
 }
 
 static void announce_state(Domain *domain, DomainState old) {
@@ -619,7 +619,7 @@ static void announce_state(Domain *domain, DomainState old) {
         announce(domain,
                  (const int[]){ DOMAIN_STATE, DOMAIN_STATE_REASON, DOMAIN_ACTIVE, DOMAIN_ID, DOMAIN_START_TIME, last, -1 });
         if (old != domain->state)
-                published_emit(domain->published, &bus_vtable, "StateChanged", "sss", domain_state_name(old),
+                published_emit(domain->published, bus_vtable.info, "StateChanged", "sss", domain_state_name(old),
                                domain_state_name(domain->state), domain_reason_name(domain->reason));
 }
 
@@ -631,6 +631,7 @@ const DomainListener domain_bus_listener = {
         .redefined = announce_redefined,
         .definition_changed = announce_definition,
         .disk_errors_changed = device_bus_announce_errors,
+        .trays_changed = device_bus_announce_trays,
         .disk_jobs_changed = disk_image_announce_jobs,
         .disk_job_told = disk_image_tell_job,
         .backup_changed = announce_backup,

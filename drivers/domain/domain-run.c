@@ -192,6 +192,7 @@ void domain_end_run(Domain *domain, DomainReason reason, const GError *error) {
                 reason = domain->stop_reason;
         end_waiting(domain);
         domain_forget_disk_errors(domain);
+        domain_forget_trays(domain);
         domain_announce_run_end(domain);
         domain->state = DOMAIN_SHUTOFF;
         domain->reason = reason;

@@ -28,6 +28,7 @@ static const char *const reason_names[DOMAIN_N_REASONS] = {
         [REASON_CRASHED] = "crashed",   [REASON_FAILED] = "failed",         [REASON_IO_ERROR] = "io-error",
         [REASON_DUMP] = "dump",         [REASON_SAVING] = "saving",         [REASON_SAVED] = "saved",
         [REASON_RESTORED] = "restored", [REASON_REATTACHED] = "reattached", [REASON_SNAPSHOT] = "snapshot",
+        [REASON_WATCHDOG] = "watchdog",
 };
 
 Domain *domain_ref(Domain *domain) {
@@ -40,6 +41,7 @@ void domain_unref(Domain *domain) {
                 return;
         TELL(domain, freed);
         g_clear_pointer(&domain->disk_errors, g_hash_table_unref);
+        g_clear_pointer(&domain->open_trays, g_hash_table_unref);
         g_clear_pointer(&domain->disk_jobs, g_hash_table_unref);
         g_ptr_array_unref(domain->devices);
         g_clear_pointer(&domain->live, definition_unref);
@@ -144,6 +146,29 @@ void domain_disk_failed(Domain *domain, const char *alias, const char *error) {
                 domain->disk_errors = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
         g_hash_table_insert(domain->disk_errors, g_strdup(alias), (void *) error);
         domain_announce_disk_errors(domain);
+}
+
+bool domain_tray_is_open(const Domain *domain, const char *alias) {
+        return domain->open_trays && g_hash_table_contains(domain->open_trays, alias);
+}
+
+void domain_tray_moved(Domain *domain, const char *alias, bool is_open) {
+        if (is_open == domain_tray_is_open(domain, alias))
+                return;
+        if (!domain->open_trays)
+                domain->open_trays = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+        if (is_open)
+                g_hash_table_add(domain->open_trays, g_strdup(alias));
+        else
+                g_hash_table_remove(domain->open_trays, alias);
+        TELL(domain, trays_changed);
+}
+
+void domain_forget_trays(Domain *domain) {
+        if (!domain->open_trays)
+                return;
+        g_clear_pointer(&domain->open_trays, g_hash_table_unref);
+        TELL(domain, trays_changed);
 }
 
 void domain_redefine(Domain *domain, Definition *definition) {

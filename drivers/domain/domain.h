@@ -43,6 +43,7 @@ typedef enum DomainReason {
         REASON_SAVED,
         REASON_RESTORED,
         REASON_SNAPSHOT,
+        REASON_WATCHDOG,
         DOMAIN_N_REASONS
 } DomainReason;
 
@@ -95,6 +96,7 @@ struct Domain {
         struct Tree *trees[DOMAIN_N_TREES]; /* tree.h; each may be NULL */
         GHashTable *bitmaps;                /* of its checkpoints, that count: checkpoint.h; NULL: not known */
         GHashTable *disk_errors;            /* alias -> literal: what its disks have told; or NULL */
+        GHashTable *open_trays;             /* char *: aliases of drives; or NULL */
 };
 
 /* Who wants to know what becomes of a connection's domains: a domain knows none of them, and its connection lists them
@@ -109,6 +111,7 @@ typedef struct DomainListener {
                           const Domain *before); /* another definition counts: what it is, and its devices; BEFORE: as it was */
         void (*definition_changed)(Domain *domain); /* its persistent one is another */
         void (*disk_errors_changed)(Domain *domain);
+        void (*trays_changed)(Domain *domain);
         void (*disk_jobs_changed)(Domain *domain); /* jobs on images of its disks have begun or ended */
         void (*disk_job_told)(Domain *domain, const char *alias, const char *operation, const char *state,
                               const char *error);  /* how far one is: Disk.Image.JobStateChanged */
@@ -154,6 +157,11 @@ void domain_set_live(Domain *domain, Definition *definition);
  * on. */
 void domain_disk_failed(Domain *domain, const char *alias, const char *error);
 void domain_forget_disk_errors(Domain *domain);
+
+/* The tray of a drive of the running guest is open now, or closed. */
+void domain_tray_moved(Domain *domain, const char *alias, bool is_open);
+bool domain_tray_is_open(const Domain *domain, const char *alias);
+void domain_forget_trays(Domain *domain);
 
 /* The path of a device's object. */
 char *domain_device_path(const Domain *domain, const char *alias);

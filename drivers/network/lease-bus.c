@@ -42,6 +42,6 @@ void lease_bus_signal(const Network *network, const Vtable *vtable, LeaseChange 
         };
         g_autofree char *address = address_text(&lease->address);
         if (network->entry.published)
-                published_emit(network->entry.published, vtable, signals[change], LEASE_SIGNATURE,
+                published_emit(network->entry.published, vtable->info, signals[change], LEASE_SIGNATURE,
                                LEASE_ARGUMENTS(network, lease, address));
 }

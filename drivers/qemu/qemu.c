@@ -31,6 +31,7 @@
 #include "qemu/guest/dump.h"
 #include "qemu/guest/fd-sets.h"
 #include "qemu/guest/guest-events.h"
+#include "qemu/guest/guest-notices.h"
 #include "qemu/guest/guest-log.h"
 #include "qemu/guest/guest-end.h"
 #include "qemu/guest/guest-reattach.h"
@@ -61,6 +62,7 @@
 
 /* What is done with a guest that runs; told in this order. */
 static const GuestModule *const modules[] = {
+        &guest_notices_module, /* before what may end the guest for it */
         &guest_events_module,
         &control_module,
         &plugging_module,

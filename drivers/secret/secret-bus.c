@@ -63,7 +63,7 @@ static void bus_undefine(Call *call, Secret *self, sd_bus_message *options) {
 
 static void tell_value(const Entry *secret) {
         published_changed(secret->published, &bus_vtable, (const int[]){ SECRET_HAS_VALUE, SECRET_VALUE_STORAGE, -1 });
-        published_emit(secret->published, &bus_vtable, "ValueChanged", "");
+        published_emit(secret->published, bus_vtable.info, "ValueChanged", "");
 }
 
 static void on_value_set(void *data, Entry *entry, const GError *error) {

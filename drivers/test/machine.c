@@ -5,6 +5,7 @@
 #include "domain/connection.h"
 #include "domain/domain-event.h"
 #include "domain/domain-run.h"
+#include "domain/domain-signal.h"
 #include "domain/operations/start.h"
 #include "log.h"
 
@@ -108,6 +109,8 @@ void machine_end_operation(Machine *machine, const GError *error) {
         else if (!error && (machine->kind == TEST_START || machine->kind == TEST_SUSPEND || machine->kind == TEST_RESUME))
                 machine_set_running(machine,
                                     machine->kind == TEST_RESUME || (machine->kind == TEST_START && !start_is_paused(operation)));
+        else if (!error && machine->kind == TEST_RESET)
+                domain_signal_rebooted(domain);
         else if (!error && machine->kind == TEST_SHUTDOWN) /* its guest turns itself off at once */
                 machine_add_timer(domain, &machine->timer, 0, on_powered_off);
         operation_finish(operation, error);

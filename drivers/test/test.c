@@ -8,8 +8,6 @@
 #include "domain/connection-life.h"
 #include "domain/connection-table.h"
 #include "domain/connection.h"
-#include "domain/domain-event.h"
-#include "domain/domain-run.h"
 #include "domain/offers.h"
 #include "domain/operations/start.h"
 #include "options.h"
@@ -17,6 +15,7 @@
 #include "test/laboratory.h"
 #include "test/machine.h"
 #include "test/test-abilities.h"
+#include "test/test-guest.h"
 #include "test/test-remote.h"
 #include "vtables.h"
 
@@ -81,14 +80,6 @@ static void test_bus_set_delay(Call *call, Connection *self, const char *operati
 }
 
 static void test_bus_guest_event(Call *call, Connection *self, const char *name, const char *event) {
-        static const struct {
-                const char *name;
-                GuestEvent event;
-        } events[] = { { "shutdown", GUEST_SHUTDOWN },
-                       { "reboot", GUEST_REBOOT },
-                       { "crash", GUEST_CRASH },
-                       { "sleep", GUEST_SLEEP },
-                       { "wake", GUEST_WAKE } };
         g_autoptr(GError) error = NULL;
         Domain *domain = connection_find_name(self, name);
         if (!domain)
@@ -96,24 +87,10 @@ static void test_bus_guest_event(Call *call, Connection *self, const char *name,
         else if (!domain->run)
                 domain_fail(domain, &error, VIRTBUS_ERROR_OPERATION_INVALID, "it is %s; start it first",
                             domain_state_name(domain->state));
-        if (error) {
-                call_fail(call, error);
-                return;
-        }
-        for (size_t i = 0; i < G_N_ELEMENTS(events); i++)
-                if (strcmp(events[i].name, event) == 0) {
-                        domain_guest_event(domain, events[i].event);
-                        reply_test_guest_event(call);
-                        return;
-                }
-        if (strcmp(event, "die") == 0) {
-                machine_free(domain);
-                domain_stopped(domain, REASON_FAILED, NULL);
+        if (!error && test_guest_event(domain, event, &error))
                 reply_test_guest_event(call);
-                return;
-        }
-        virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_ARGUMENT, "there is no event '%.32s'", event);
-        call_fail(call, error);
+        else
+                call_fail(call, error);
 }
 
 static int on_churn(sd_event_source *source, uint64_t usec, void *data) {

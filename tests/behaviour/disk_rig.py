@@ -15,6 +15,10 @@ FIRST = 64  # the sector that the guest writes first, with a number that grows b
 WRITER = bytes.fromhex("fa31c08ed88ec08ed0bc007cfb8816747c66ff066c7c66a16c7c663de8fd0000720966c7066c7c4000000066a16c7c66a3647c66ff06707c66a1707c66a30080b44330c08a16747cbe5c7ccd13b0577302b045baf803eeebb88d74001000010000800000000000000000000040").ljust(510, b"\0") + b"\x55\xaa"
 
 
+# 512 bytes that obey letters from their serial port; tests/guest/boot-obey.S is their source.
+OBEDIENT = bytes.fromhex("fa31c08ed88ec08ed0bc007cfbb055baf803eebafd03eca80174f8baf803ec3c527507baf90cb006eef43c57750aba4304b00feeb077ebd73c43750cb009e670b031e671b063ebc73c4475c7b442b280be5c7ccd13b064ebb68d74001000010000800000c8").ljust(510, b"\0") + b"\x55\xaa"
+
+
 def work(name):
     return os.path.join(WORK, name)
 
@@ -41,6 +45,17 @@ def image(name, data=b"", size=SIZE, full=False, options=()):
 
 def disk(path, target="vda", more=""):
     return f"<disk type='file'><driver name='qemu' type='{format_of(path)}'/><source file='{path}'/><target dev='{target}' bus='virtio'/>{more}</disk>"
+
+
+def spoil(path):
+    """Has QEMU fail to read the second cluster of an image, which is nowhere."""
+    with open(path, "r+b") as file:
+        def number(place):
+            file.seek(place)
+            return int.from_bytes(file.read(8), "big")
+        clusters = number(number(40)) & 0x00FFFFFFFFFFFE00
+        file.seek(clusters + 8)
+        file.write((1 << 63 | 0x1200).to_bytes(8, "big"))
 
 
 def start(hypervisor, name, data=WRITER, devices="", paused=False, full=False):

@@ -462,7 +462,10 @@ def floods_of_one_guest_hold_up_no_other():
     qemu.do(other, "Start", paused=True)
     kinds = [event("RTC_CHANGE", offset=1), event("NIC_RX_FILTER_CHANGED", name="net0", path="/x"), event("BALLOON_CHANGE", actual=1 << 26), event("RESET", guest=True, reason="guest-reset"),
              event("BLOCK_IO_ERROR", device="", **{"node-name": "x"}, action="report", operation="read"), event("STOP"), event("RESUME"), event("SUSPEND"), event("WAKEUP"),
-             event("VSERPORT_CHANGE", id="channel0", open=True), event("VSERPORT_CHANGE", id="channel0", open=False)]
+             event("VSERPORT_CHANGE", id="channel0", open=True), event("VSERPORT_CHANGE", id="channel0", open=False),
+             event("WATCHDOG", action="frob"), event("WATCHDOG", action="none"), event("DEVICE_TRAY_MOVED", device="", id="/machine/../x/", **{"tray-open": "yes"}),
+             event("MEMORY_FAILURE", recipient="guest", action="inject", flags=7), event("VNC_CONNECTED", server=[], client={"host": "x" * 5000, "family": "\u00e9", "service": 1}),
+             event("DEVICE_UNPLUG_GUEST_ERROR", device="channel0", path="/x"), event("MEMORY_DEVICE_SIZE_CHANGE", id="channel0", size=-1)]
     domain = lying("flooding", flood=kinds, devices="<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>")
     qemu.do(domain, "Start")
     quiet = Bus(listen=False)  # as who hears all of it has enough to do

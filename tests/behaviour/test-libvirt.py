@@ -19,9 +19,10 @@ import subprocess
 import termios
 import time
 
+import disk_rig
 from libvirt_rig import (ENVIRONMENT, FACE, REAL, SOCKET, URI, UUID, bus, document, hypervisor, libvirt, lines_of, open_libvirt, refused, virsh,
                          wait_listening, write)
-from rig import BUILD, DEADLINE, NAME, ROOT, Skip, contains, end_process, run
+from rig import BUILD, DEADLINE, NAME, ROOT, Skip, contains, end_process, read_until, run
 
 
 class Raw:
@@ -651,6 +652,107 @@ def what_happens_is_told_by_events():
     connection.close()
 
 
+def what_a_guest_does_is_told_by_events():
+    if not libvirt:
+        raise Skip("libvirt's Python module is not installed")
+    libvirt.virEventRegisterDefaultImpl()
+    connection, heard = open_libvirt(), []
+    kinds = {libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE: "lifecycle", libvirt.VIR_DOMAIN_EVENT_ID_REBOOT: "reboot", libvirt.VIR_DOMAIN_EVENT_ID_RTC_CHANGE: "clock",
+             libvirt.VIR_DOMAIN_EVENT_ID_WATCHDOG: "watchdog", libvirt.VIR_DOMAIN_EVENT_ID_IO_ERROR: "io", libvirt.VIR_DOMAIN_EVENT_ID_IO_ERROR_REASON: "io-reason",
+             libvirt.VIR_DOMAIN_EVENT_ID_GRAPHICS: "graphics", libvirt.VIR_DOMAIN_EVENT_ID_CONTROL_ERROR: "control", libvirt.VIR_DOMAIN_EVENT_ID_DISK_CHANGE: "missing",
+             libvirt.VIR_DOMAIN_EVENT_ID_TRAY_CHANGE: "tray", libvirt.VIR_DOMAIN_EVENT_ID_PMSUSPEND_DISK: "suspend-disk",
+             libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVAL_FAILED: "kept", libvirt.VIR_DOMAIN_EVENT_ID_METADATA_CHANGE: "metadata",
+             libvirt.VIR_DOMAIN_EVENT_ID_MEMORY_FAILURE: "memory-failure", libvirt.VIR_DOMAIN_EVENT_ID_MEMORY_DEVICE_SIZE_CHANGE: "size"}
+    numbers = [connection.domainEventRegisterAny(None, kind, lambda _c, _d, *told: heard.append((told[-1], *told[:-1])), name) for kind, name in kinds.items()]
+    timer = libvirt.virEventAddTimeout(1000, lambda *_: None, None)
+
+    def wait(*wanted):
+        """Waits for an event that begins so; forgets it, and what came before."""
+        deadline = time.monotonic() + DEADLINE
+        while not any(event[:len(wanted)] == wanted for event in heard):
+            assert time.monotonic() < deadline, (wanted, heard)
+            libvirt.virEventRunDefaultImpl()
+        place = next(i for i, event in enumerate(heard) if event[:len(wanted)] == wanted)
+        event = heard[place]
+        del heard[:place + 1]
+        return event
+    first = disk_rig.image("obey.qcow2", disk_rig.OBEDIENT + b"x" * (2 << 16)) if REAL else "/obey.qcow2"
+    medium = disk_rig.image("medium.img") if REAL else "/medium.img"
+    if REAL:
+        disk_rig.spoil(first)
+    drive = ("<disk type='file' device='cdrom'><driver name='qemu' type='raw'/><source file='{}' startupPolicy='optional'/><target dev='{}' bus='ide'/><readonly/></disk>")
+    text = hypervisor.document("doing", f"{disk_rig.disk(first)}{drive.format(medium, 'hdc')}{drive.format('/is-not-there.iso', 'hdd')}"
+                               "<serial type='pty'/><graphics type='vnc'><listen type='socket'/></graphics><video><model type='vga'/></video>"
+                               "<watchdog model='ib700' action='pause'/>", memory=16)
+    path = hypervisor.define(text)
+    domain = connection.lookupByName("doing")
+    domain.setMetadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, "<a>1</a>", "x", "http://example.org/x", libvirt.VIR_DOMAIN_AFFECT_CONFIG)
+    wait("metadata", libvirt.VIR_DOMAIN_METADATA_ELEMENT, "http://example.org/x")
+    hypervisor.do(path, "Start")
+    if REAL:
+        wait("missing", "/is-not-there.iso", None, "ide0-1-1", libvirt.VIR_DOMAIN_EVENT_DISK_CHANGE_MISSING_ON_START)
+        console = bus.call(f"{path}/device/serial0", f"{NAME}.Device.Console", "Open", "a{sv}", {})
+        read_until(console, b"U")
+
+        def tell(letter, _event):
+            os.write(console, letter)
+            if letter == b"R":
+                read_until(console, b"U")  # its firmware resets more than once
+    else:
+        def tell(_letter, event):
+            bus.call("/org/virtbus1/test", f"{NAME}.Test", "GuestEvent", "ss", "doing", event)
+    tell(b"R", "reboot")
+    wait("reboot")
+    tell(b"C", "clock")
+    offset = wait("clock")[1]
+    assert offset == 3600 if not REAL else offset > 365 * 24 * 3600, offset
+    if REAL:
+        cdrom = f"{path}/device/ide0_2d1_2d0"
+        assert not bus.get(cdrom, "Device.Disk", "TrayOpen")
+        virsh("change-media", "doing", "hdc", "--eject", "--live")
+        wait("tray", "ide0-1-0", libvirt.VIR_DOMAIN_EVENT_TRAY_CHANGE_OPEN)
+        assert bus.get(cdrom, "Device.Disk", "TrayOpen")
+        os.close(console)
+        hypervisor.kill_driver()
+        console = bus.call(f"{path}/device/serial0", f"{NAME}.Device.Console", "Open", "a{sv}", {})
+        bus.wait(lambda: bus.get(cdrom, "Device.Disk", "TrayOpen"), "what the tray is, of the driver's successor")
+        virsh("change-media", "doing", "hdc", medium, "--insert", "--live")
+        wait("tray", "ide0-1-0", libvirt.VIR_DOMAIN_EVENT_TRAY_CHANGE_CLOSE)
+        display = bus.get(f"{path}/device/graphics0", "Device.Graphics", "Socket")
+        with socket.socket(socket.AF_UNIX) as viewer:
+            viewer.connect(display)
+            told = wait("graphics", libvirt.VIR_DOMAIN_EVENT_GRAPHICS_CONNECT)
+            assert (told[2]["family"], told[2]["service"]) == (libvirt.VIR_DOMAIN_EVENT_GRAPHICS_ADDRESS_UNIX, display), told
+        wait("graphics", libvirt.VIR_DOMAIN_EVENT_GRAPHICS_DISCONNECT)
+    else:
+        for event, *wanted in (("tray", "tray", "virtio-disk0", libvirt.VIR_DOMAIN_EVENT_TRAY_CHANGE_OPEN), ("tray", "tray", "virtio-disk0", libvirt.VIR_DOMAIN_EVENT_TRAY_CHANGE_CLOSE),
+                               ("control-lost", "control"), ("suspend-to-disk", "suspend-disk"), ("detach-failed", "kept", "virtio-disk0"), ("size", "size", "virtio-disk0", 1 << 20),
+                               ("memory-failure", "memory-failure", libvirt.VIR_DOMAIN_EVENT_MEMORY_FAILURE_RECIPIENT_GUEST,
+                                libvirt.VIR_DOMAIN_EVENT_MEMORY_FAILURE_ACTION_INJECT, libvirt.VIR_DOMAIN_MEMORY_FAILURE_ACTION_REQUIRED)):
+            tell(None, event)
+            wait(*wanted)
+        tell(None, "client")
+        told = wait("graphics", libvirt.VIR_DOMAIN_EVENT_GRAPHICS_CONNECT)
+        assert told[2]["node"] == "127.0.0.1" and told[3]["service"] == "40000" and told[4] == "none", told
+    tell(b"D", "io-error")
+    wait("io", first, "virtio-disk0", libvirt.VIR_DOMAIN_EVENT_IO_ERROR_REPORT)
+    wait("io-reason", first, "virtio-disk0", libvirt.VIR_DOMAIN_EVENT_IO_ERROR_REPORT, "" if REAL else "enospc")
+    tell(b"W", "watchdog")
+    wait("watchdog", libvirt.VIR_DOMAIN_EVENT_WATCHDOG_PAUSE)
+    wait("lifecycle", libvirt.VIR_DOMAIN_EVENT_SUSPENDED, libvirt.VIR_DOMAIN_EVENT_SUSPENDED_WATCHDOG)
+    assert domain.state() == [libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_WATCHDOG]
+    contains(virsh("domstate", "--reason", "doing"), "paused (watchdog)")
+    domain.resume()
+    if REAL:
+        os.close(console)
+    hypervisor.do(path, "Destroy")
+    wait("lifecycle", libvirt.VIR_DOMAIN_EVENT_STOPPED)
+    hypervisor.do(path, "Undefine")
+    for number in numbers:
+        connection.domainEventDeregisterAny(number)
+    libvirt.virEventRemoveTimeout(timer)
+
+
 def secrets_are_kept_for_clients_of_libvirt():
     uuid = "0a0b0c0d-1111-4222-8333-444455556666"
     xml = f"<secret ephemeral='yes' private='no'><uuid>{uuid}</uuid><usage type='ceph'><name>client.test</name></usage></secret>"
@@ -977,6 +1079,7 @@ TESTS = [
     checkpoints_are_as_with_libvirt,
     snapshots_are_as_with_libvirt,
     what_happens_is_told_by_events,
+    what_a_guest_does_is_told_by_events,
     secrets_are_kept_for_clients_of_libvirt,
     networks_are_managed_by_clients_of_libvirt,
     networks_that_run_are_changed_and_their_leases_told_to_clients_of_libvirt,

@@ -10,7 +10,7 @@ import os
 import re
 import subprocess
 
-from rig import DEADLINE, ROOT, Bus, Hypervisor, contains, read_until, run
+from rig import DEADLINE, NAME, ROOT, Bus, Hypervisor, contains, expect, read_until, run
 from commandline import CTL, ENVIRONMENT, Terminal, ctl
 
 bus = Bus()
@@ -126,6 +126,19 @@ def devices_that_come_and_go_are_told():
         ctl("detach", "handled", alias)
         assert device("device-removed", "handled", domain) == alias
         monitor.terminate()
+    with subprocess.Popen([CTL, "monitor", "--json", "--events=service,guest", "handled"], stdout=subprocess.PIPE, encoding="utf-8", env=ENVIRONMENT) as monitor:
+        assert json.loads(monitor.stdout.readline())["event"] == "service"
+        ctl("attach", "handled", "--network=user")
+        for event, signal, details in (("reboot", "Rebooted", "has rebooted"), ("clock", "ClockChanged", "+3600 s"), ("watchdog", "WatchdogExpired", "pause"),
+                                       ("detach-failed", "DetachFailed", "net0: "), ("size", "SizeChanged", "1048576"), ("memory-failure", "MemoryFailed", "injected"),
+                                       ("suspend-to-disk", "SuspendedToDisk", "disk"), ("control-lost", "ControlLost", "silent")):
+            bus.call("/org/virtbus1/test", f"{NAME}.Test", "GuestEvent", "ss", "handled", event)
+            told = json.loads(monitor.stdout.readline())
+            assert (told["event"], told["object"], told["signal"], told["path"]) == ("guest", "handled", signal, domain), told
+            contains(told["details"], details)
+        monitor.terminate()
+    for event, name in (("io-error", "OperationInvalid"), ("frob", "InvalidArgument")):
+        expect(name, bus.call, "/org/virtbus1/test", f"{NAME}.Test", "GuestEvent", "ss", "handled", event)
     test.do(domain, "Destroy")
     test.do(domain, "Undefine")
 

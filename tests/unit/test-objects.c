@@ -162,7 +162,7 @@ static void test_without_a_peer_nothing_is_sent(Fixture *fixture, gconstpointer 
         (void) unused;
         objects_set_peer(fixture->objects, NULL);
         published_changed(fixture->published, &vtable, NULL);
-        published_emit(fixture->published, &vtable, "Rang", "s", "bell");
+        published_emit(fixture->published, vtable.info, "Rang", "s", "bell");
         published_withdraw(g_steal_pointer(&fixture->published));
         g_assert_cmpint(objects_send_all(fixture->objects), ==, 0);
         peer_pair_assert_heard(&fixture->pair, "");
@@ -203,7 +203,7 @@ static void test_changes_name_their_properties(Fixture *fixture, gconstpointer u
 static void test_signals_come_in_the_order_of_what_happens(Fixture *fixture, gconstpointer unused) {
         (void) unused;
         published_changed(fixture->published, &vtable, NULL);
-        published_emit(fixture->published, &vtable, "Rang", "s", "bell");
+        published_emit(fixture->published, vtable.info, "Rang", "s", "bell");
         published_withdraw(g_steal_pointer(&fixture->published));
         peer_pair_assert_heard(&fixture->pair,
                                "PropertiesChanged(" PATH ") Rang(" PATH ") ObjectsRemoved(/org/virtbus1/driver) ");

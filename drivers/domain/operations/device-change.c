@@ -10,6 +10,7 @@
 #include "domain/device-alias.h"
 #include "domain/device-elements.h"
 #include "domain/disk-jobs.h"
+#include "domain/domain-signal.h"
 #include "domain/offers.h"
 #include "domain/owners-rights.h"
 #include "domain/domain-status.h"
@@ -265,6 +266,12 @@ static void resize_begin(Operation *operation) {
 
 /* Following */
 
+/* What no property tells of. */
+static void signal_change(const Domain *domain, const DeviceChange *change) {
+        if (change->metadata_uri)
+                domain_signal_metadata(domain, change->metadata_uri);
+}
+
 /* The definition is changed, or cannot be. */
 static void end_storing(Operation *operation, const GError *error) {
         DeviceChange *change = device_change_of(operation);
@@ -273,6 +280,8 @@ static void end_storing(Operation *operation, const GError *error) {
         g_autoptr(GError) failure = NULL;
         change->storing = false;
         change->stored = true;
+        if (!error)
+                signal_change(domain, change);
         if (error && domain_is_active(domain) && (change->next || operation_is(operation, &detach_class)))
                 domain_fail(domain, &failure, virtbus_error_code(error),
                             "the running guest has changed, but its definition has not: %s", error->message);
@@ -341,8 +350,10 @@ static bool change_proceed(Operation *operation) {
                         domain_save_status(domain);
                 }
         }
-        if (!change->persistent)
+        if (!change->persistent) {
+                signal_change(domain, change);
                 return false;
+        }
         change->storing = true;
         domain_ref(domain);
         turns_take(domain->connection->turns, domain->uuid, domain_name(domain), on_turn, operation);

@@ -89,6 +89,11 @@ static void on_io_error(Guest *guest, JsonObject *arguments) {
                 guest->pause_reason = REASON_IO_ERROR;
 }
 
+static void on_watchdog(Guest *guest, JsonObject *arguments) {
+        if (g_strcmp0(json_string(arguments, "action"), "pause") == 0)
+                guest->pause_reason = REASON_WATCHDOG;
+}
+
 static const MonitorEvent events[] = {
         { "SHUTDOWN", PHASE_SETTING_OUT | PHASE_RUNNING, on_shutdown },
         { "RESET", PHASE_SETTING_OUT | PHASE_RUNNING, on_reset },
@@ -98,6 +103,7 @@ static const MonitorEvent events[] = {
         { "RESUME", PHASE_RUNNING, on_resume },
         { "GUEST_PANICKED", PHASE_SETTING_OUT | PHASE_RUNNING, on_panicked },
         { "BLOCK_IO_ERROR", PHASE_SETTING_OUT | PHASE_FINDING | PHASE_RUNNING, on_io_error },
+        { "WATCHDOG", PHASE_RUNNING, on_watchdog },
         { NULL, 0, NULL },
 };
 

@@ -10,6 +10,7 @@
 #include "bus.h"
 #include "domain/domain-event.h"
 #include "domain/domain-run.h"
+#include "domain/domain-signal.h"
 #include "domain/domain-status.h"
 #include "domain/operations/reattach.h"
 #include "domain/operations/start.h"
@@ -23,6 +24,7 @@
 #include "qemu/guest/nodes.h"
 #include "qemu/guest/guest-events.h"
 #include "qemu/guest/guest-log.h"
+#include "qemu/guest/guest-notices.h"
 #include "qemu/guest/guest-tpm.h"
 #include "qemu/guest/monitor-command.h"
 #include "qemu/guest/isolation.h"
@@ -71,6 +73,7 @@ static int on_runs_on(sd_event_source *source, uint64_t usec, void *data) {
         (void) usec;
         guest->timeout = sd_event_source_disable_unref(guest->timeout);
         domain_fail(guest->domain, &error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "QEMU has closed its monitor, and runs on");
+        domain_signal_control_lost(guest->domain, error->message);
         give_up_waiting(guest, error);
         return 0;
 }
@@ -83,6 +86,7 @@ static void on_silent(void *data, const GError *error) {
         }
         log_error("domain '%s': %s; what is asked of it fails until it answers again, and Destroy can end it",
                   domain_name(guest->domain), error->message);
+        domain_signal_control_lost(guest->domain, error->message);
         if (guest->operation)
                 guest_leave_alone(guest, error->message);
         give_up_waiting(guest, error);
@@ -252,6 +256,7 @@ static void run_processors(Guest *guest) {
 static void set_live(Guest *guest) {
         g_autoptr(GError) error = NULL;
         guest_write_terminals(guest, guest->domain->live, guest->document);
+        guest_notices_missing(guest->domain, guest->document);
         guest_drop_missing(guest->document);
         g_autoptr(Definition) live = definition_from_document(guest->document, &error);
         if (live) {

@@ -283,12 +283,17 @@ static void on_refused(Guest *guest, JsonObject *arguments) {
 #define OST_SUCCESS 0
 #define OST_IN_PROGRESS 0x84
 
-static void on_acpi_status_told(Guest *guest, JsonObject *info) {
+bool hotplug_is_refused(JsonObject *info) {
         gint64 source = json_int(info, "source", 0), status = json_int(info, "status", OST_IN_PROGRESS);
+        return status != OST_SUCCESS && status != OST_IN_PROGRESS &&
+               (source == OST_SOURCE_EJECT || source == OST_SOURCE_EJECT_BY_SYSTEM);
+}
+
+static void on_acpi_status_told(Guest *guest, JsonObject *info) {
+        gint64 status = json_int(info, "status", OST_IN_PROGRESS);
         const char *alias = json_string(info, "device");
         g_autoptr(GError) error = NULL;
-        if (!guest->plugging || !alias || g_strcmp0(guest->plugging->alias, alias) != 0 || status == OST_SUCCESS ||
-            status == OST_IN_PROGRESS || (source != OST_SOURCE_EJECT && source != OST_SOURCE_EJECT_BY_SYSTEM))
+        if (!guest->plugging || !alias || g_strcmp0(guest->plugging->alias, alias) != 0 || !hotplug_is_refused(info))
                 return;
         domain_fail(guest->domain, &error, VIRTBUS_ERROR_HYPERVISOR_FAILED,
                     "the guest refuses to release device '%s' (ACPI status 0x%" PRIx64 ")", alias, status);

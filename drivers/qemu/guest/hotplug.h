@@ -10,3 +10,6 @@ void hotplug_attach(Operation *operation);
 void hotplug_detach(Operation *operation);
 
 extern const GuestModule hotplug_module;
+
+/* Whether that is what ACPI_DEVICE_OST tells of a device that was to be ejected: that the guest keeps it. */
+bool hotplug_is_refused(JsonObject *info);
