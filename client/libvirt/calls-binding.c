@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Bindings of network filters: the ports of networks that have one, by the names of their interfaces. Nobody makes them by
+/* Bindings of network filters: the ports of networks and of the host that have one, by the names of their interfaces. Nobody makes them by
  * themselves: a port has the filter that the card of its domain names. */
 
 #include <string.h>
@@ -12,6 +12,7 @@
 
 #define PORT INTERFACE("NetworkPort")
 #define NETWORK INTERFACE("Network")
+#define HOST_PORT INTERFACE("HostPort")
 
 static const FlagOption no_flags[] = { {} };
 
@@ -32,7 +33,7 @@ static bool has_filter(const Call *call, GVariant *properties) {
         return *text_of(properties, "Filter");
 }
 
-static const ListedKind bindings = { PORT, NETWORK, wanted, "(ss)", 0, interface_and_filter, has_filter };
+static const ListedKind bindings = { PORT, NETWORK, wanted, "(ss)", 0, interface_and_filter, has_filter, HOST_PORT };
 
 static void list(Call *call) {
         listing_answer(call, &bindings);
@@ -46,7 +47,8 @@ static bool is_meant(void *data, GVariant *properties) {
 
 /* Goes on with the port of that interface: its path and properties. */
 static void find(Call *call, const char *interface, ListingStep step) {
-        listing_find(call, &(ListedSearch){ PORT, NETWORK, is_meant, LIBVIRT_NO_FILTER_BINDING, "Network filter binding" },
+        listing_find(call,
+                     &(ListedSearch){ PORT, NETWORK, HOST_PORT, is_meant, LIBVIRT_NO_FILTER_BINDING, "Network filter binding" },
                      interface, step);
 }
 
@@ -89,7 +91,9 @@ static void get_xml(Call *call) {
 
 static void on_removed(Call *call, const char *path, GVariant *properties) {
         (void) properties;
-        call_ask(call, path, PORT, "SetFilter", g_variant_new("(sa{sv})", "", NULL), "()", step_answer_nothing);
+        bool is_of_host = g_str_has_prefix(path, LISTING_HOST "/port/");
+        call_ask(call, path, is_of_host ? HOST_PORT : PORT, "SetFilter", g_variant_new("(sa{sv})", "", NULL), "()",
+                 step_answer_nothing);
 }
 
 static void take_away(Call *call) {

@@ -14,7 +14,7 @@ typedef struct Walk Walk;
 
 struct Walk {
         Call *call;
-        const char *interface;
+        const char *interface, *of_host;
         const char *const *properties;
         GQueue managers; /* paths: of those that are still to be asked */
         PartsEach each;
@@ -58,8 +58,9 @@ static void on_part(GObject *source, GAsyncResult *result, void *data) {
 
 static void go_on(Walk *walk) {
         g_autofree char *path = g_queue_pop_head(&walk->managers);
+        bool is_host = walk->of_host && g_strcmp0(path, LISTING_HOST) == 0;
         if (path)
-                load(walk, path, walk->interface, walk->properties, walk->each, walk->data, on_part);
+                load(walk, path, is_host ? walk->of_host : walk->interface, walk->properties, walk->each, walk->data, on_part);
         else
                 walk_end(walk, NULL);
 }
@@ -86,12 +87,20 @@ static void walk_begin(const Walk *wanted, const char *below) {
         *walk = *wanted;
         call_ref(walk->call);
         g_queue_init(&walk->managers);
+        if (walk->of_host)
+                g_queue_push_tail(&walk->managers, g_strdup(LISTING_HOST));
         if (below)
                 load(walk, LISTING_HOST, below, name, note_manager, walk, on_managers);
         else {
                 g_queue_push_tail(&walk->managers, g_strdup(LISTING_HOST));
                 go_on(walk);
         }
+}
+
+/* What an object is, by the interface of those that have one, or of the host; to be freed, or NULL. */
+static GVariant *properties_of(GVariant *interfaces, const char *interface, const char *of_host) {
+        GVariant *found = g_variant_lookup_value(interfaces, interface, G_VARIANT_TYPE_VARDICT);
+        return found || !of_host ? found : g_variant_lookup_value(interfaces, of_host, G_VARIANT_TYPE_VARDICT);
 }
 
 /* All of them */
@@ -113,7 +122,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Listing, listing_free)
 static void take_object(void *data, const char *path, GVariant *interfaces) {
         Listing *listing = data;
         const ListedKind *kind = listing->kind;
-        g_autoptr(GVariant) properties = g_variant_lookup_value(interfaces, kind->interface, G_VARIANT_TYPE_VARDICT);
+        g_autoptr(GVariant) properties = properties_of(interfaces, kind->interface, kind->of_host);
         (void) path;
         if (properties && (!kind->is_selected || kind->is_selected(listing->call, properties)))
                 g_ptr_array_add(listing->objects, g_variant_ref_sink(kind->name_of(properties)));
@@ -168,6 +177,7 @@ void listing_answer(Call *call, const ListedKind *kind) {
         *listing = (Listing){ call_ref(call), kind, g_ptr_array_new_with_free_func((GDestroyNotify) g_variant_unref) };
         walk_begin(&(Walk){ .call = call,
                             .interface = kind->interface,
+                            .of_host = kind->of_host,
                             .properties = kind->properties,
                             .each = take_object,
                             .done = on_list,
@@ -230,7 +240,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Search, search_free)
 
 static void look_at(void *data, const char *path, GVariant *interfaces) {
         Search *search = data;
-        g_autoptr(GVariant) properties = g_variant_lookup_value(interfaces, search->search.interface, G_VARIANT_TYPE_VARDICT);
+        g_autoptr(GVariant) properties = properties_of(interfaces, search->search.interface, search->search.of_host);
         if (search->properties || !properties || !search->search.is_meant(search->what, properties))
                 return;
         search->path = g_strdup(path);
@@ -251,6 +261,11 @@ static void on_searched(void *data, GError *error) {
 void listing_find(Call *call, const ListedSearch *wanted, const char *what, ListingStep step) {
         Search *search = g_new(Search, 1);
         *search = (Search){ call_ref(call), *wanted, g_strdup(what), NULL, NULL, step };
-        walk_begin(&(Walk){ .call = call, .interface = wanted->interface, .each = look_at, .done = on_searched, .data = search },
+        walk_begin(&(Walk){ .call = call,
+                            .interface = wanted->interface,
+                            .of_host = wanted->of_host,
+                            .each = look_at,
+                            .done = on_searched,
+                            .data = search },
                    wanted->below);
 }

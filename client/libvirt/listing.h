@@ -16,6 +16,7 @@ typedef struct ListedKind {
         size_t name;                                /* which part of that is listed as its name */
         GVariant *(*name_of)(GVariant *properties); /* that; floating */
         bool (*is_selected)(const Call *call, GVariant *properties); /* by the call's flags; NULL: each one is */
+        const char *of_host; /* with BELOW: what those of the host itself are, or NULL: it has none */
 } ListedKind;
 
 /* The "(ss)" of one that has a name and a UUID; floating. */
@@ -35,7 +36,7 @@ typedef void (*ListingStep)(Call *call, const char *path, GVariant *properties);
 
 /* Which one is looked for: of INTERFACE, the first that is meant by WHAT is given; CODE and NOUN say that there is none. */
 typedef struct ListedSearch {
-        const char *interface, *below; /* as of a ListedKind */
+        const char *interface, *below, *of_host; /* as of a ListedKind */
         bool (*is_meant)(void *what, GVariant *properties);
         int code;
         const char *noun;

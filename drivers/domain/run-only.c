@@ -16,8 +16,24 @@ static bool is_chosen_name(const char *name) {
         return false;
 }
 
-/* Where an interface of a network is during a run. */
-static const char *const of_port[] = { "bridge", "portid" };
+/* What the source of an interface says of a run, by its type. */
+static const struct {
+        const char *type, *names[3];
+} of_ports[] = {
+        { "network", { "bridge", "portid" } },
+        { "bridge", { "portid" } },
+        { "ethernet", { "portid" } },
+        { "direct", { "portid" } },
+};
+
+/* NULL at the end. */
+static const char *const *port_attributes(const xmlNode *device) {
+        static const char *const none[] = { NULL };
+        for (size_t i = 0; i < G_N_ELEMENTS(of_ports); i++)
+                if (xml_attribute_is(device, "type", of_ports[i].type))
+                        return of_ports[i].names;
+        return none;
+}
 
 /* The terminal of a run, and the name of an interface that was chosen for one. */
 static void drop_place(xmlNode *device) {
@@ -29,14 +45,16 @@ static void drop_place(xmlNode *device) {
                         xml_remove(source);
         } else if (xml_is(device, "interface")) {
                 xmlNode *target = xml_child(device, "target");
-                g_autofree char *name = xml_attribute(target, "dev");
-                if (name && is_chosen_name(name))
+                g_autofree char *chosen = xml_attribute(target, "dev");
+                if (chosen && is_chosen_name(chosen))
                         xmlUnsetProp(target, (const xmlChar *) "dev");
                 if (target && !target->properties && !target->children)
                         xml_remove(target);
-                xmlNode *source = xml_attribute_is(device, "type", "network") ? xml_child(device, "source") : NULL;
-                for (size_t i = 0; source && i < G_N_ELEMENTS(of_port); i++)
-                        xmlUnsetProp(source, (const xmlChar *) of_port[i]);
+                xmlNode *source = xml_child(device, "source");
+                for (const char *const *name = port_attributes(device); source && *name; name++)
+                        xmlUnsetProp(source, (const xmlChar *) *name);
+                if (source && xml_attribute_is(device, "type", "ethernet") && !source->properties && !source->children)
+                        xml_remove(source);
         }
 }
 
@@ -95,4 +113,20 @@ void run_only_drop(xmlDoc *document) {
                 drop_place(device);
                 drop_alias(device);
         }
+}
+
+void run_only_keep_port(const xmlNode *old, xmlNode *element) {
+        const xmlNode *source = xml_child(old, "source"), *target = xml_child(old, "target");
+        g_autofree char *type = xml_attribute(old, "type");
+        if (!xml_is(old, "interface") || !type || !xml_attribute_is(element, "type", type))
+                return;
+        for (const char *const *name = port_attributes(old); *name; name++) {
+                g_autofree char *value = xml_attribute(source, *name),
+                                *there = xml_attribute(xml_child(element, "source"), *name);
+                if (value && !there)
+                        xml_set_attribute(xml_ensure_child(element, "source"), *name, value);
+        }
+        g_autofree char *interface = xml_attribute(target, "dev");
+        if (interface && !xml_child(element, "target"))
+                xml_set_attribute(xml_ensure_child(element, "target"), "dev", interface);
 }

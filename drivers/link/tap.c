@@ -77,6 +77,8 @@ static bool configure(NetlinkSocket *socket, Link *link, const char *name, const
                 rtnl_link_set_ifalias(change, setup->alias);
         if (setup->mtu > 0)
                 rtnl_link_set_mtu(change, setup->mtu);
+        if (setup->is_down) /* also one that was there */
+                rtnl_link_unset_flags(change, IFF_UP);
         r = rtnl_link_change(socket, link, change, 0);
         return r >= 0 || fail(error, "the tap interface cannot be set up:", name, r);
 }

@@ -93,6 +93,10 @@ ELEMENT(form_network, "network",
                  &form_mtu, &form_port, &form_domain, &form_dns, &form_ip, &form_route, &form_vlan, &form_bandwidth,
                  &form_virtualport, &form_portgroup, &form_options));
 
+bool document_form_check_bandwidth(xmlNode *root, GError **error) {
+        return element_form_check(root, &form_bandwidth, error);
+}
+
 bool document_form_check(xmlNode *root, GError **error) {
         return element_form_check(root, &form_network, error);
 }

@@ -16,3 +16,6 @@
 
 /* Checks all of a document, and writes values as libvirt does. */
 bool document_form_check(xmlNode *root, GError **error);
+
+/* Checks a <bandwidth> alone. */
+bool document_form_check_bandwidth(xmlNode *root, GError **error);

@@ -5,12 +5,14 @@
 #include "network/guard.h"
 #include "network/interfaces-bus.h"
 #include "network/networks-bus.h"
+#include "network/port-bus.h"
 #include "paths.h"
 
 static void connect_registries(Registry *const *registries) {
         Networks *networks = (Networks *) registries[0];
         g_autoptr(GError) error = NULL;
         guard_open(networks, (Filters *) registries[1]);
+        ports_publish_host(networks->ports, port_vtables_of_ports, port_vtables_of_host);
         networks->interfaces = interfaces_open(networks->registry.event, networks->registry.objects, HOST_PATH, &interfaces_face,
                                                &error);
         if (!networks->interfaces)

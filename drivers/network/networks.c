@@ -149,6 +149,8 @@ static void cancel_runs(Registry *registry) {
         Networks *networks = (Networks *) registry;
         guard_cancel(networks);
         g_clear_pointer(&networks->interfaces, interfaces_close);
+        if (networks->ports)
+                ports_withdraw_host(networks->ports);
 }
 
 /* What they were at is left as it is written down. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "network/port-bus.h"
 
+#include <string.h>
+
 #include "base/registry-answer.h"
 #include "network/run.h"
 #include "options.h"
@@ -8,10 +10,15 @@
 #include "vtables.h"
 
 NETWORK_PORT_VTABLE(Port, bus);
+HOST_PORT_VTABLE(Port, of_host);
 
+/* Both have these. */
 #define PORT_PROPERTY(type, name, value) \
         static type bus_get_##name(const Port *self) { \
                 return value; \
+        } \
+        static type of_host_get_##name(const Port *self) { \
+                return bus_get_##name(self); \
         }
 
 PORT_PROPERTY(const char *, uuid, self->uuid)
@@ -23,27 +30,62 @@ PORT_PROPERTY(uint32_t, mtu, self->mtu)
 PORT_PROPERTY(bool, isolated, self->isolated)
 PORT_PROPERTY(const char *, filter, port_filter(self) ? port_filter(self)->filter : "")
 PORT_PROPERTY(const char *, filter_xml, port_filter(self) ? port_filter(self)->xml : "")
+PORT_PROPERTY(const char *, bandwidth, self->bandwidth)
+
+static const char *of_host_get_plug(const Port *self) {
+        return port_plugs[self->plug];
+}
+
+static const char *of_host_get_interface(const Port *self) {
+        return *self->source ? self->source : self->interface;
+}
 
 static void on_filter_set(void *data, const GError *error) {
         registry_answer_nothing(data, NULL, error);
 }
 
-static void bus_set_filter(Call *call, Port *self, const char *filter, sd_bus_message *options) {
+/* Who may attach may not change others' guests by that; a driver has had the domain's change authorized. False: the call has
+ * been answered. */
+static bool may_change(Call *call, const Port *self, sd_bus_message *options) {
         g_autoptr(GError) error = NULL;
-        /* Who may attach may not change others' guests by that; a driver has had the domain's change authorized. */
-        if (call->uid != 0 && call->uid != self->owner && !caller_is_behind_driver(call_sender(call))) {
-                virtbus_error_set(&error, VIRTBUS_ERROR_ACCESS_DENIED,
-                                  "port %s was added for another user: change the card of its domain", self->uuid);
-                call_fail(call, error);
-        } else if (registry_check_options(call, options))
+        if (call->uid == 0 || call->uid == self->owner || caller_is_behind_driver(call_sender(call)))
+                return registry_check_options(call, options);
+        virtbus_error_set(&error, VIRTBUS_ERROR_ACCESS_DENIED,
+                          "port %s was added for another user: change the card of its domain", self->uuid);
+        call_fail(call, error);
+        return false;
+}
+
+static void bus_set_filter(Call *call, Port *self, const char *filter, sd_bus_message *options) {
+        if (may_change(call, self, options))
                 port_set_filter(self, filter, on_filter_set, call);
 }
 
-const Vtable *const port_vtables[] = { &bus_vtable, NULL };
+static void bus_set_bandwidth(Call *call, Port *self, const char *bandwidth, sd_bus_message *options) {
+        g_autoptr(GError) error = NULL;
+        if (!may_change(call, self, options))
+                return;
+        port_set_bandwidth(self, bandwidth, &error);
+        registry_answer_nothing(call, NULL, error);
+}
 
-static int append_port(sd_bus_message *answer, const Port *port, const int *fds, unsigned n) {
-        int r = sd_bus_message_append(answer, "osssu", published_path(port->published), port->uuid, port->interface,
-                                      run_live(port->network)->bridge, port->mtu);
+static void of_host_set_filter(Call *call, Port *self, const char *filter, sd_bus_message *options) {
+        bus_set_filter(call, self, filter, options);
+}
+
+static void of_host_set_bandwidth(Call *call, Port *self, const char *bandwidth, sd_bus_message *options) {
+        bus_set_bandwidth(call, self, bandwidth, options);
+}
+
+const Vtable *const port_vtables[] = { &bus_vtable, NULL }, *const port_vtables_of_host[] = { &of_host_vtable, NULL };
+
+/* What each answer begins with, and its end; BRIDGE: of a network, or NULL. */
+static int append_port(sd_bus_message *answer, const Port *port, const char *bridge, const int *fds, unsigned n) {
+        int r = sd_bus_message_append(answer, "oss", published_path(port->published), port->uuid, port->interface);
+        if (r >= 0 && bridge)
+                r = sd_bus_message_append(answer, "s", bridge);
+        if (r >= 0)
+                r = sd_bus_message_append(answer, "u", port->mtu);
         if (r >= 0)
                 r = sd_bus_message_open_container(answer, 'a', "h");
         for (unsigned i = 0; i < n && r >= 0; i++)
@@ -60,30 +102,87 @@ static void on_added(void *data, const Port *port, const int *fds, unsigned n, c
         }
         int r = call_begin_answer(call, &answer);
         if (r >= 0)
-                r = append_port(answer, port, fds, n);
+                r = append_port(answer, port, port->network ? run_live(port->network)->bridge : NULL, fds, n);
         if (r >= 0)
                 call_send_answer(call, answer);
         else
                 call_fail_errno(call, r);
 }
 
+/* What every request has, and the options of both methods. */
+static bool read_request(const Call *call, PortRequest *request, sd_bus_message *options, GError **error) {
+        request->owner = call->uid;
+        request->for_driver = caller_is_behind_driver(call_sender(call));
+        request->interface = request->filter = request->bandwidth = "";
+        return options_read(options, error, "interface", 's', &request->interface, "queues", 'u', &request->queues, "mtu", 'u',
+                            &request->mtu, "isolated", 'b', &request->isolated, "filter", 's', &request->filter, "bandwidth", 's',
+                            &request->bandwidth, "existing", 'b', &request->may_be_there, NULL);
+}
+
 void port_bus_add(Call *call, Network *network, const char *domain_name, const char *domain_uuid, const char *mac,
                   sd_bus_message *options) {
         g_autoptr(GError) error = NULL;
         const NetworkDefinition *live = run_live(network);
-        PortRequest request = { .domain_name = domain_name,
+        PortRequest request = { .place = { network, PORT_NETWORK, "" },
+                                .domain_name = domain_name,
                                 .domain_uuid = domain_uuid,
-                                .owner = call->uid,
-                                .for_driver = caller_is_behind_driver(call_sender(call)),
                                 .mac = mac,
-                                .interface = "",
-                                .filter = "",
                                 .bridge = live->bridge,
                                 .check = run_check_active };
-        if (options_read(options, &error, "interface", 's', &request.interface, "queues", 'u', &request.queues, "mtu", 'u',
-                         &request.mtu, "isolated", 'b', &request.isolated, "filter", 's', &request.filter, NULL)) {
-                request.mtu = request.mtu > 0 ? request.mtu : live->mtu;
-                port_add(network, &request, on_added, call);
-        } else
+        bool fine = read_request(call, &request, options, &error);
+        if (fine && request.may_be_there)
+                fine = virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                         "existing: an interface that is there already is not put into a network");
+        request.mtu = request.mtu > 0 ? request.mtu : live->mtu;
+        if (fine)
+                port_add((Networks *) network->entry.registry, &request, on_added, call);
+        else
                 call_fail(call, error);
 }
+
+/* Of the host */
+
+HOST_PORTS_VTABLE(Ports, host);
+
+static bool read_place(const char *plug, const char *interface_name, PortPlace *place, GError **error) {
+        *place = (PortPlace){ NULL, strcmp(plug, "bridge") == 0 ? PORT_BRIDGE : PORT_ETHERNET, interface_name };
+        if (strcmp(plug, port_plugs[place->plug]) != 0)
+                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "plug is '%.32s'; it must be bridge or ethernet",
+                                         plug);
+        if (place->plug == PORT_BRIDGE && !*interface_name)
+                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "interface_name is missing: which bridge it is");
+        if (place->plug == PORT_ETHERNET)
+                place->source = "";
+        return true;
+}
+
+/* Of a tap alone the name is its own. */
+static bool read_host_request(Call *call, const char *plug, const char *interface_name, PortRequest *request,
+                              sd_bus_message *options, GError **error) {
+        if (!read_place(plug, interface_name, &request->place, error) || !read_request(call, request, options, error))
+                return false;
+        if (request->place.plug == PORT_BRIDGE) {
+                request->bridge = interface_name;
+                return !request->may_be_there ||
+                       virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                         "existing: an interface that is there already is not put into a bridge");
+        }
+        if (*request->interface && strcmp(request->interface, interface_name) != 0)
+                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                         "interface: one that is in no bridge is named by interface_name");
+        request->interface = interface_name;
+        return !request->isolated ||
+               virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "isolated: an interface that is in no bridge is alone");
+}
+
+static void host_add_port(Call *call, Ports *self, const char *plug, const char *interface_name, const char *domain_name,
+                          const char *domain_uuid, const char *mac, sd_bus_message *options) {
+        g_autoptr(GError) error = NULL;
+        PortRequest request = { .domain_name = domain_name, .domain_uuid = domain_uuid, .mac = mac };
+        if (read_host_request(call, plug, interface_name, &request, options, &error))
+                port_add(ports_networks(self), &request, on_added, call);
+        else
+                call_fail(call, error);
+}
+
+const Vtable *const port_vtables_of_ports[] = { &host_vtable, NULL };

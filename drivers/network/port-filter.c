@@ -9,24 +9,20 @@
 /* Another filter of a port that is there. */
 
 typedef struct Refiltering {
-        Network *network; /* holds a reference */
-        char *uuid;       /* the port's, which may go meanwhile */
+        Networks *networks;
+        char *uuid; /* the port's, which may go meanwhile */
         WorkDone done;
         void *data;
 } Refiltering;
 
 static Port *find(const Refiltering *refiltering) {
-        const GPtrArray *ports = refiltering->network->ports;
-        for (guint i = 0; ports && i < ports->len; i++)
-                if (strcmp(((Port *) ports->pdata[i])->uuid, refiltering->uuid) == 0)
-                        return ports->pdata[i];
-        return NULL;
+        const Ports *ports = refiltering->networks->ports; /* they may have been closed */
+        return ports ? ports_find(ports, refiltering->uuid) : NULL;
 }
 
 static void on_done(void *data, const GError *failure) {
         g_autofree Refiltering *refiltering = data;
         g_autofree char *uuid = refiltering->uuid;
-        g_autoptr(Entry) entry = &refiltering->network->entry;
         g_autoptr(GError) error = failure ? g_error_copy(failure) : NULL;
         Port *port = find(refiltering);
         if (port)
@@ -53,7 +49,7 @@ static bool check(const Port *port, const Networks *networks, GError **error) {
 
 void port_set_filter(Port *port, const char *filter, WorkDone done, void *data) {
         g_autoptr(GError) error = NULL;
-        Networks *networks = (Networks *) port->network->entry.registry;
+        Networks *networks = ports_networks(port->all);
         g_autoptr(FilterBinding) binding =
                         check(port, networks, &error) && *filter ? filter_binding_parse(filter, port->mac, &error) : NULL;
         if (error || (!binding && !port->card)) {
@@ -61,8 +57,7 @@ void port_set_filter(Port *port, const char *filter, WorkDone done, void *data) 
                 return;
         }
         Refiltering *refiltering = g_new(Refiltering, 1);
-        *refiltering = (Refiltering){ port->network, g_strdup(port->uuid), done, data };
-        entry_ref(&port->network->entry);
+        *refiltering = (Refiltering){ networks, g_strdup(port->uuid), done, data };
         port->is_changing = true;
         if (!binding)
                 filtered_card_remove(g_steal_pointer(&port->card), on_done, refiltering);

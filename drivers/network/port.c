@@ -6,6 +6,7 @@
 #include "errors.h"
 #include "link/tap.h"
 #include "log.h"
+#include "paths.h"
 #include "network/filter-table.h"
 #include "network/link-watch.h"
 
@@ -15,12 +16,17 @@
 struct Ports {
         Networks *networks;
         PortsLinkGone link_gone;
-        const Vtable *const *vtables; /* NULL: not published yet */
+        const Vtable *const *vtables;      /* NULL: not published yet */
+        const Vtable *const *host_vtables; /* of those of the host; as well */
+        Published *published;              /* as a part of the host */
         Store *store;
         LinkWatch *watch;
         GHashTable *by_index; /* Port; the networks hold them, or */
         GPtrArray *homeless;  /* whose networks have gone */
+        GPtrArray *of_host;
 };
+
+const char *const port_plugs[] = { [PORT_NETWORK] = "network", [PORT_BRIDGE] = "bridge", [PORT_ETHERNET] = "ethernet", NULL };
 
 static Ports *ports_of(const Network *network) {
         return ((Networks *) network->entry.registry)->ports;
@@ -29,13 +35,13 @@ static Ports *ports_of(const Network *network) {
 /* Their objects */
 
 static void publish(Port *port) {
-        const Ports *ports = ports_of(port->network);
-        const Registry *registry = port->network->entry.registry;
-        if (!port->network->entry.published)
+        const Published *above = port->network ? port->network->entry.published : NULL;
+        const Vtable *const *vtables = port->network ? port->all->vtables : port->all->host_vtables;
+        if (!vtables || (port->network && !above))
                 return;
         g_autofree char *name = g_strdelimit(g_strdup(port->uuid), "-", '_'),
-                        *path = g_strdup_printf("%s/port/%s", published_path(port->network->entry.published), name);
-        port->published = objects_publish(registry->objects, path, port, ports->vtables);
+                        *path = g_strdup_printf("%s/port/%s", above ? published_path(above) : HOST_PATH, name);
+        port->published = objects_publish(port->all->networks->registry.objects, path, port, vtables);
 }
 
 void ports_publish(Network *network, const Vtable *const *vtables) {
@@ -49,6 +55,56 @@ void ports_withdraw(Network *network) {
                 g_clear_pointer(&((Port *) network->ports->pdata[i])->published, published_withdraw);
 }
 
+void ports_publish_host(Ports *ports, const Vtable *const *vtables, const Vtable *const *each) {
+        ports->published = objects_publish(ports->networks->registry.objects, HOST_PATH, ports, vtables);
+        ports->host_vtables = each;
+        for (guint i = 0; i < ports->of_host->len; i++)
+                publish(ports->of_host->pdata[i]);
+}
+
+void ports_withdraw_host(Ports *ports) {
+        ports->host_vtables = NULL;
+        for (guint i = 0; i < ports->of_host->len; i++)
+                g_clear_pointer(&((Port *) ports->of_host->pdata[i])->published, published_withdraw);
+        g_clear_pointer(&ports->published, published_withdraw);
+}
+
+/* Where they are */
+
+Networks *ports_networks(const Ports *ports) {
+        return ports->networks;
+}
+
+char *port_place_text(const PortPlace *place) {
+        if (place->network)
+                return g_strdup_printf("network '%s'", ((const NetworkDefinition *) place->network->entry.definition)->name);
+        return place->plug == PORT_BRIDGE ? g_strdup_printf("bridge '%s'", place->source) : g_strdup("this machine");
+}
+
+static bool is_at(const Port *port, const PortPlace *place) {
+        return place->network ? port->network == place->network
+                              : port->plug == place->plug && strcmp(port->source, place->source) == 0;
+}
+
+GPtrArray *ports_at(const Ports *ports, const PortPlace *place) {
+        const GPtrArray *all = place->network ? place->network->ports : ports->of_host;
+        GPtrArray *found = g_ptr_array_new();
+        for (guint i = 0; all && i < all->len; i++)
+                if (is_at(all->pdata[i], place))
+                        g_ptr_array_add(found, all->pdata[i]);
+        return found;
+}
+
+Port *ports_find(const Ports *ports, const char *uuid) {
+        GHashTableIter iterator;
+        void *port;
+        g_hash_table_iter_init(&iterator, ports->by_index);
+        while (g_hash_table_iter_next(&iterator, NULL, &port))
+                if (strcmp(((const Port *) port)->uuid, uuid) == 0)
+                        return port;
+        return NULL;
+}
+
 /* What is written down */
 
 static char *status_text(const Port *port) {
@@ -56,6 +112,8 @@ static char *status_text(const Port *port) {
         xmlNode *root = xmlNewDocNode(document, NULL, (const xmlChar *) "portstatus", NULL);
         xmlDocSetRootElement(document, root);
         xml_set_number(root, "format", STORE_FORMAT_COMMON);
+        xml_set_attribute(root, "plug", port_plugs[port->plug]);
+        xml_set_attribute(root, "source", port->source);
         xml_set_attribute(root, "network", port->network_uuid);
         xml_set_attribute(root, "domain", port->domain_name);
         xml_set_attribute(root, "domain-uuid", port->domain_uuid);
@@ -68,6 +126,8 @@ static char *status_text(const Port *port) {
         const FilterBinding *binding = port_filter(port);
         if (binding) /* a text: another version may know more of it */
                 xml_add(root, "filter", binding->xml);
+        if (*port->bandwidth)
+                xml_add(root, "bandwidth", port->bandwidth);
         return xml_document_text(document);
 }
 
@@ -95,6 +155,8 @@ void port_free(Port *port) {
         g_free(port->domain_uuid);
         g_free(port->mac);
         g_free(port->interface);
+        g_free(port->source);
+        g_free(port->bandwidth);
         g_free(port);
 }
 
@@ -131,25 +193,30 @@ void ports_take_up_filters(Networks *networks) {
         }
 }
 
+static GPtrArray *holder_of(const Port *port) {
+        GPtrArray *others = port->plug == PORT_NETWORK ? port->all->homeless : port->all->of_host;
+        return port->network ? port->network->ports : others;
+}
+
 /* PORT is taken; NETWORK: NULL for none. */
-static void hold(Ports *ports, Network *network, Port *port) {
+static void hold(Network *network, Port *port) {
         port->network = network;
         if (network && !network->ports)
                 network->ports = g_ptr_array_new_with_free_func(free_one);
-        g_ptr_array_add(network ? network->ports : ports->homeless, port);
-        if (network)
+        g_ptr_array_add(holder_of(port), port);
+        if (network || port->plug != PORT_NETWORK)
                 publish(port);
 }
 
-static void enter(Ports *ports, Network *network, Port *port) {
-        g_hash_table_insert(ports->by_index, GINT_TO_POINTER(port->index), port);
-        hold(ports, network, port);
+static void enter(Network *network, Port *port) {
+        g_hash_table_insert(port->all->by_index, GINT_TO_POINTER(port->index), port);
+        hold(network, port);
 }
 
 static void leave(Ports *ports, Port *port) {
         forget(ports, port->uuid);
         g_hash_table_remove(ports->by_index, GINT_TO_POINTER(port->index));
-        g_ptr_array_remove(port->network ? port->network->ports : ports->homeless, port);
+        g_ptr_array_remove(holder_of(port), port);
 }
 
 void ports_take_home(Network *network) {
@@ -158,7 +225,7 @@ void ports_take_home(Network *network) {
         for (guint i = ports ? ports->homeless->len : 0; i > 0; i--) {
                 const Port *port = ports->homeless->pdata[i - 1];
                 if (strcmp(port->network_uuid, definition->uuid) == 0)
-                        hold(ports, network, g_ptr_array_steal_index(ports->homeless, i - 1));
+                        hold(network, g_ptr_array_steal_index(ports->homeless, i - 1));
         }
 }
 
@@ -169,29 +236,32 @@ void ports_release(Network *network) {
         while (network->ports && network->ports->len > 0) {
                 Port *port = g_ptr_array_steal_index(network->ports, network->ports->len - 1);
                 g_clear_pointer(&port->published, published_withdraw);
-                hold(ports_of(network), next, port);
+                hold(next, port);
         }
         g_clear_pointer(&network->ports, g_ptr_array_unref);
 }
 
-bool port_enter(Network *network, Port *port, GError **error) {
-        const NetworkDefinition *definition = network->entry.definition;
-        Ports *ports = ports_of(network);
+bool port_enter(Ports *ports, Network *network, Port *port, GError **error) {
+        port->all = ports;
         port->network = network;
-        port->network_uuid = g_strdup(definition->uuid);
+        port->network_uuid = g_strdup(network ? ((const NetworkDefinition *) network->entry.definition)->uuid : "");
         if (!save(ports, port, error))
                 return false;
-        enter(ports, network, port);
+        enter(network, port);
         return true;
+}
+
+bool port_changed(Port *port, GError **error) {
+        bool fine = save(port->all, port, error);
+        if (port->published)
+                published_changed(port->published, (port->network ? port->all->vtables : port->all->host_vtables)[0], NULL);
+        return fine;
 }
 
 void port_filter_changed(Port *port, GError **error) {
         port->is_changing = false;
-        if (error && *error)
-                return;
-        save(ports_of(port->network), port, error);
-        if (port->published)
-                published_changed(port->published, ports_of(port->network)->vtables[0], NULL);
+        if (!error || !*error)
+                port_changed(port, error);
 }
 
 /* What becomes of their interfaces */
@@ -200,11 +270,15 @@ bool port_is_there(const Port *port) {
         return tap_is_there(port->index, port->interface, port->uuid);
 }
 
-static void on_gone(void *data, int index, const char *name) {
-        Ports *ports = data;
+void ports_end(Ports *ports, int index) {
         Port *port = g_hash_table_lookup(ports->by_index, GINT_TO_POINTER(index));
         if (port)
                 leave(ports, port);
+}
+
+static void on_gone(void *data, int index, const char *name) {
+        Ports *ports = data;
+        ports_end(ports, index);
         ports->link_gone(ports->networks, name);
 }
 
@@ -218,16 +292,31 @@ static void on_lost(void *data) {
 
 /* Those of an earlier driver */
 
-static Port *read_port(const xmlNode *root, const char *uuid, GError **error) {
+/* A driver of before wrote down only those of networks. */
+static bool read_plug(const xmlNode *root, PortPlug *plug, GError **error) {
+        g_autofree char *text = xml_attribute(root, "plug");
+        if (text && !xml_one_of(root, "plug", port_plugs, error))
+                return false;
+        while (text && strcmp(text, port_plugs[*plug]) != 0)
+                (*plug)++;
+        return true;
+}
+
+static Port *read_port(Ports *ports, const xmlNode *root, const char *uuid, GError **error) {
         static const char *const yes_no[] = { "yes", "no", NULL };
+        PortPlug plug = PORT_NETWORK;
         uint64_t index = 0, mtu = 0, owner = 0;
-        if (!store_check_format(root, error) || !xml_one_of(root, "isolated", yes_no, error) ||
+        if (!store_check_format(root, error) || !xml_one_of(root, "isolated", yes_no, error) || !read_plug(root, &plug, error) ||
             !xml_number_attribute(root, "index", 1, INT32_MAX, &index, error) ||
             !xml_number_attribute(root, "mtu", 0, UINT32_MAX, &mtu, error) ||
             !xml_number_attribute(root, "owner", 0, UINT32_MAX, &owner, error))
                 return NULL;
         g_autoptr(Port) port = g_new0(Port, 1);
-        *port = (Port){ .uuid = g_strdup(uuid),
+        *port = (Port){ .all = ports,
+                        .plug = plug,
+                        .source = xml_attribute(root, "source"),
+                        .bandwidth = xml_text_at(root, "bandwidth"),
+                        .uuid = g_strdup(uuid),
                         .network_uuid = xml_attribute(root, "network"),
                         .domain_name = xml_attribute(root, "domain"),
                         .domain_uuid = xml_attribute(root, "domain-uuid"),
@@ -237,6 +326,8 @@ static Port *read_port(const xmlNode *root, const char *uuid, GError **error) {
                         .mtu = (uint32_t) mtu,
                         .owner = (uid_t) owner,
                         .isolated = xml_attribute_is(root, "isolated", "yes") };
+        if (!port->source)
+                port->source = g_strdup("");
         g_autofree char *filter = xml_text_at(root, "filter");
         bool is_whole = port->network_uuid && port->domain_name && port->domain_uuid && port->mac && port->interface && index > 0;
         if (is_whole && *filter && !(port->binding = filter_binding_parse(filter, port->mac, error)))
@@ -250,9 +341,11 @@ static Port *read_port(const xmlNode *root, const char *uuid, GError **error) {
 /* The interface tells whether the port is. */
 static void take_up(Ports *ports, Port *taken) {
         g_autoptr(Port) port = taken;
-        Network *network = (Network *) registry_find(&ports->networks->registry, port->network_uuid, NULL);
+        Network *network = port->plug == PORT_NETWORK
+                                           ? (Network *) registry_find(&ports->networks->registry, port->network_uuid, NULL)
+                                           : NULL;
         if (port_is_there(port))
-                enter(ports, network, g_steal_pointer(&port));
+                enter(network, g_steal_pointer(&port));
         else
                 forget(ports, port->uuid);
 }
@@ -262,7 +355,7 @@ static void recover(void *data, const char *uuid, const char *text, const GError
         g_autoptr(GError) error = unreadable ? g_error_copy(unreadable) : NULL;
         g_autoptr(xmlDoc) document = text ? xml_parse_own(text, "portstatus", &error) : NULL;
         const xmlNode *root = document ? xmlDocGetRootElement(document) : NULL;
-        Port *port = root ? read_port(root, uuid, &error) : NULL;
+        Port *port = root ? read_port(ports, root, uuid, &error) : NULL;
         if (port)
                 take_up(ports, port);
         else if (g_error_matches(error, VIRTBUS_ERROR, VIRTBUS_ERROR_UNSUPPORTED))
@@ -282,7 +375,8 @@ Ports *ports_open(Networks *networks, const char *runtime, PortsLinkGone link_go
         *ports = (Ports){ .networks = networks,
                           .link_gone = link_gone,
                           .by_index = g_hash_table_new(NULL, NULL),
-                          .homeless = g_ptr_array_new_with_free_func(free_one) };
+                          .homeless = g_ptr_array_new_with_free_func(free_one),
+                          .of_host = g_ptr_array_new_with_free_func(free_one) };
         /* No port outlives the machine's run. */
         ports->store = store_new(event, FOLDER, runtime, runtime, error);
         ports->watch = ports->store ? link_watch_new(event, &listener, ports, error) : NULL;
@@ -296,6 +390,7 @@ void ports_close(Ports *ports) {
         for (guint i = 0; i < networks->len; i++)
                 g_clear_pointer(&((Network *) networks->pdata[i])->ports, g_ptr_array_unref);
         g_ptr_array_unref(ports->homeless);
+        g_ptr_array_unref(ports->of_host);
         g_hash_table_unref(ports->by_index);
         g_clear_pointer(&ports->watch, link_watch_free);
         g_clear_pointer(&ports->store, store_free);

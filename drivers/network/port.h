@@ -1,21 +1,44 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The ports of networks: each a tap interface in the network's bridge, by which a guest's card is connected. A port lasts as long
- * as its interface, and that as long as somebody has one of its descriptors: when a guest ends, or whoever has asked for it is
- * killed before a guest has it, the kernel takes it away, and says so. What is known of a port is in a file of the runtime
+/* Ports: each an interface by which a guest's card is connected, to a network or to what the host has itself. A port lasts as
+ * long as its interface, and that as long as somebody has one of its descriptors: when a guest ends, or whoever has asked for it
+ * is killed before a guest has it, the kernel takes it away, and says so. What is known of a port is in a file of the runtime
  * directory before its descriptors are given away: the next driver takes up those whose interface is still there, also where
  * their network has gone. */
 
 #include "network/filter-binding.h"
 #include "network/networks.h"
 
-/* How many a network may have: what a bridge of the kernel's takes. */
+/* How many a network, or a bridge of the host's, may have: what a bridge of the kernel's takes. */
 #define PORTS_MAX 1023
 
-/* Whether a user may have one more: of the places that other users have left, one has half at most, so that there is always one
- * for the next; root has all. */
-bool port_check_count(const Network *network, uid_t owner, GError **error);
+/* How many that are not in a bridge the host may have in one place. */
+#define PORTS_ALONE_MAX 16384
+
+/* How a port is connected. */
+typedef enum PortPlug {
+        PORT_NETWORK,  /* a tap in a network's bridge */
+        PORT_BRIDGE,   /* a tap in a bridge of the host's */
+        PORT_ETHERNET, /* a tap alone */
+} PortPlug;
+
+/* By the words of documents, NULL at the end. */
+extern const char *const port_plugs[];
+
+/* To what. */
+typedef struct PortPlace {
+        Network *network; /* NULL: to the host */
+        PortPlug plug;
+        const char *source; /* the bridge of the host's, or "" */
+} PortPlace;
+
+/* What it is called in messages; to be freed. */
+char *port_place_text(const PortPlace *place);
+
+/* Whether a user may have one more beside OTHERS, Port: of the places that other users have left, one has half at most, so that
+ * there is always one for the next; root has all. */
+bool port_check_count(const PortPlace *place, const GPtrArray *others, uid_t owner, GError **error);
 
 /* How many queues one may have: what fits into a message. */
 #define PORT_QUEUES_MAX 64
@@ -23,9 +46,15 @@ bool port_check_count(const Network *network, uid_t owner, GError **error);
 /* How long the name of a port's domain may be, in bytes. */
 #define PORT_DOMAIN_BYTES_MAX 1024
 
+/* All of the ports of all networks and of the host. */
+typedef struct Ports Ports;
+
 typedef struct Port {
-        Network *network;   /* which has it; NULL: that has gone, and the guest lives on */
-        char *network_uuid; /* of which that is */
+        Ports *all;
+        PortPlug plug;
+        char *source;       /* the bridge of the host's, or "" */
+        Network *network;   /* which has it; NULL: the host, or that has gone, and the guest lives on */
+        char *network_uuid; /* of which that is; "": the host's */
         char *uuid, *domain_name, *domain_uuid, *mac;
         char *interface; /* on the host */
         int index;       /* its number */
@@ -34,12 +63,10 @@ typedef struct Port {
         uid_t owner;               /* for whom it was added */
         FilterBinding *binding;    /* its filter, of an earlier driver's port that waits for the filters; or NULL */
         struct FilteredCard *card; /* filter-table.h: its filter; or NULL */
+        char *bandwidth;           /* its <bandwidth>, or "" */
         bool is_changing;          /* its filter is */
         Published *published;
 } Port;
-
-/* All of the ports of all networks. */
-typedef struct Ports Ports;
 
 /* LINK_GONE is told of each interface of the host that goes. */
 typedef void (*PortsLinkGone)(Networks *networks, const char *name);
@@ -49,8 +76,17 @@ Ports *ports_open(Networks *networks, const char *runtime, PortsLinkGone link_go
 void ports_recover(Networks *networks);
 void ports_close(Ports *ports);
 
-/* Writes down a new one of a network that is there, and publishes it: then it is the network's; else it stays the caller's. */
-bool port_enter(Network *network, Port *port, GError **error);
+Networks *ports_networks(const Ports *ports);
+
+/* Those that are in a place, Port (borrowed). */
+GPtrArray *ports_at(const Ports *ports, const PortPlace *place);
+
+/* Finds one, borrowed, or NULL. */
+Port *ports_find(const Ports *ports, const char *uuid);
+
+/* Writes down a new one of a network that is there, or of the host, and publishes it: then it is kept; else it stays the
+ * caller's. */
+bool port_enter(Ports *ports, Network *network, Port *port, GError **error);
 void port_free(Port *port);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Port, port_free)
 
@@ -63,16 +99,22 @@ void port_filter_begin(Port *port, const Networks *networks, FilterBinding *bind
 /* Its filter has been changed, or not, with *ERROR: writes that down, and tells it. */
 void port_filter_changed(Port *port, GError **error);
 
+/* Whoever had the interface of that number has let go of it: an administrator's, which outlives its port. */
+void ports_end(Ports *ports, int index);
+
 /* What is asked for; borrowed. */
 typedef struct PortRequest {
+        PortPlace place;
         const char *domain_name, *domain_uuid, *mac;
         const char *interface; /* its name; "": chosen */
-        const char *bridge;
-        uint32_t queues, mtu; /* 0: one; the kernel's own */
+        const char *bridge;    /* or NULL */
+        uint32_t queues, mtu;  /* 0: one; the kernel's own */
         bool isolated;
         uid_t owner;
         bool for_driver;                                       /* a driver asks, which knows its domains */
+        bool may_be_there;                                     /* an administrator has made the interface */
         const char *filter;                                    /* its <filterref>, or "" */
+        const char *bandwidth;                                 /* its <bandwidth>, or "" */
         bool (*check)(const Network *network, GError **error); /* whether the network may have ports: asked at both ends */
 } PortRequest;
 
@@ -80,10 +122,19 @@ typedef struct PortRequest {
 typedef void (*PortDone)(void *data, const Port *port, const int *fds, unsigned n, const GError *error);
 
 /* Adds one: port-add.c. */
-void port_add(Network *network, const PortRequest *request, PortDone done, void *data);
+void port_add(Networks *networks, const PortRequest *request, PortDone done, void *data);
 
 /* Gives a port another filter (port-filter.c): FILTER is a <filterref>, or "": none. */
 void port_set_filter(Port *port, const char *filter, WorkDone done, void *data);
+
+/* Gives a port another <bandwidth>, or "": none (port-bandwidth.c). The kernel answers at once. */
+bool port_set_bandwidth(Port *port, const char *bandwidth, GError **error);
+
+/* Limits the interface of one by its bandwidth, if that has any: from any thread. */
+bool port_limit(const Port *port, GError **error);
+
+/* The bandwidth that an element says, checked and as it is kept; "" for "". To be freed; NULL with an error. */
+char *port_read_bandwidth(const char *bandwidth, GError **error);
 
 /* What its filter is, or NULL. */
 const FilterBinding *port_filter(const Port *port);
@@ -91,9 +142,17 @@ const FilterBinding *port_filter(const Port *port);
 /* Earlier drivers' ports have their filters again. */
 void ports_take_up_filters(Networks *networks);
 
+/* Something of it has changed: that is written down, and told. */
+bool port_changed(Port *port, GError **error);
+
 /* Publishes a network's ports below its object, and those that it gets; or withdraws them. */
 void ports_publish(Network *network, const Vtable *const *vtables);
 void ports_withdraw(Network *network);
+
+/* Publishes, with VTABLES, what those of the host are added by as another part of its object, and those that there are and will
+ * be, EACH, below it; to be withdrawn before what else is at the object. */
+void ports_publish_host(Ports *ports, const Vtable *const *vtables, const Vtable *const *each);
+void ports_withdraw_host(Ports *ports);
 
 /* A network goes: its ports have none, and keep their records and their filters as long as their interfaces are there. One of
  * the same UUID has them again. */

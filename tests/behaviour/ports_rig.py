@@ -55,23 +55,33 @@ def includes(*names):
     return "".join(f"<filterref filter='{name}'/>" for name in names)
 
 
+def add(path, interface, *arguments):
+    """What AddPort answers, and its descriptors, which the caller closes."""
+    words = GLib.Variant("(" + "s" * (len(arguments) - 1) + "a{sv})", arguments)
+    try:
+        answer, files = bus.connection.call_with_unix_fd_list_sync(NAME, path, f"{NAME}.{interface}", "AddPort", words, None, 0, DEADLINE * 1000, None, None)
+    except GLib.Error as error:
+        raise BusError(error) from None
+    return answer.unpack(), files.steal_fds()
+
+
 class Port:
     """A port of a network, as its guest has it: it is gone when this is closed."""
 
+    KIND = "NetworkPort"
+
     def __init__(self, network, number, filter_xml=""):
-        arguments = GLib.Variant("(sssa{sv})", ("guest", DOMAIN, CARDS.format(number), {"filter": GLib.Variant("s", filter_xml)}))
-        try:
-            answer, files = bus.connection.call_with_unix_fd_list_sync(NAME, network, f"{NAME}.Network", "AddPort", arguments, None, 0, DEADLINE * 1000, None, None)
-        except GLib.Error as error:
-            raise BusError(error) from None
-        self.path, self.uuid, self.interface = answer.unpack()[:3]
-        (self.fd,) = files.steal_fds()
+        self.take(add(network, "Network", "guest", DOMAIN, CARDS.format(number), {"filter": GLib.Variant("s", filter_xml)}))
+
+    def take(self, answer):
+        self.path, self.uuid, self.interface = answer[0][:3]
+        (self.fd,) = answer[1]
 
     def set_filter(self, xml=""):
-        bus.call(self.path, f"{NAME}.NetworkPort", "SetFilter", "sa{sv}", xml, {})
+        bus.call(self.path, f"{NAME}.{self.KIND}", "SetFilter", "sa{sv}", xml, {})
 
     def get(self, name):
-        return bus.get(self.path, "NetworkPort", name)
+        return bus.get(self.path, self.KIND, name)
 
     def send(self, frame):
         os.write(self.fd, VNET_HEADER + frame)
@@ -87,6 +97,17 @@ class Port:
     def close(self):
         os.close(self.fd)
         bus.wait(lambda: self.interface not in ruled() and f"card_{self.uuid.replace('-', '_')}" not in shell("nft list ruleset"), "the end of its rules")
+
+
+class HostPort(Port):
+    """One of the host's: "bridge" or "ethernet", with the name of that."""
+
+    KIND = "HostPort"
+
+    def __init__(self, plug, source, number, **options):
+        kinds = {str: "s", int: "u", bool: "b"}
+        self.take(add(PATH, "HostPorts", plug, source, "guest", DOMAIN, CARDS.format(number),
+                      {key: GLib.Variant(kinds[type(value)], value) for key, value in options.items()}))
 
 
 def passes(sender, receiver, frame, source="5254000000ff"):

@@ -69,6 +69,13 @@ def add_port(network):
     return next(path for path, interfaces in bus.objects(network).items() if f"{NAME}.NetworkPort" in interfaces), holder
 
 
+def add_host_port():
+    holder = User("vb-alice")
+    allow("vb-alice", "interface.attach")
+    holder.call("/org/virtbus1/host", f"{NAME}.HostPorts", "AddPort", "sssssa{sv}", "'ethernet'", "''", "'guest'", "'44444444-4444-4444-4444-444444444444'", "'52:54:00:00:00:02'", "@a{sv} {}")
+    return next(path for path, interfaces in bus.objects("/org/virtbus1/host").items() if f"{NAME}.HostPort" in interfaces), holder
+
+
 def every_action_is_refused_to_who_may_not_and_allowed_to_who_may():
     domain = hypervisor.define(hypervisor.document("guarded", devices=CONSOLE))
     hypervisor.do(domain, "Start")
@@ -91,8 +98,9 @@ def every_action_is_refused_to_who_may_not_and_allowed_to_who_may():
     bus.call(network, f"{NAME}.Network", "Start", "a{sv}", {})
     has_taps = os.path.exists("/dev/net/tun")
     port, holder = add_port(network) if has_taps else (None, None)
+    host_port, other_holder = add_host_port() if has_taps else (None, None)
     network_filter = bus.call("/org/virtbus1/host", f"{NAME}.NetworkFilters", "DefineFilter", "sa{sv}", "<filter name='guarded'/>", {})
-    objects = {"Interfaces": "/org/virtbus1/host", "Interface": "/org/virtbus1/host/interface/lo", "NetworkFilters": "/org/virtbus1/host", "NetworkFilter": network_filter, "Networks": "/org/virtbus1/host", "Network": network, "NetworkPort": port, "Secrets": "/org/virtbus1/host", "Secret": secret, "Domain.Guest": f"{asked}/guest", "Manager": "/org/virtbus1", "Connection": hypervisor.path, "Test": hypervisor.path, "Domain": domain, "Job": job, "ManagedObjects": domain, "Job.Disk": pull, "Job.Backup": backup, "Snapshot": snapshot, "Checkpoint": checkpoint, "Device.Disk.Image": f"{asked}/device/virtio_2ddisk0",
+    objects = {"Interfaces": "/org/virtbus1/host", "Interface": "/org/virtbus1/host/interface/lo", "NetworkFilters": "/org/virtbus1/host", "NetworkFilter": network_filter, "Networks": "/org/virtbus1/host", "Network": network, "NetworkPort": port, "HostPorts": "/org/virtbus1/host", "HostPort": host_port, "Secrets": "/org/virtbus1/host", "Secret": secret, "Domain.Guest": f"{asked}/guest", "Manager": "/org/virtbus1", "Connection": hypervisor.path, "Test": hypervisor.path, "Domain": domain, "Job": job, "ManagedObjects": domain, "Job.Disk": pull, "Job.Backup": backup, "Snapshot": snapshot, "Checkpoint": checkpoint, "Device.Disk.Image": f"{asked}/device/virtio_2ddisk0",
                "Device": f"{domain}/device/rng0", "Device.Disk": f"{domain}/device/virtio_2ddisk0",
                "Device.NetworkInterface": f"{domain}/device/net0", "Device.Console": f"{domain}/device/serial0", "Device.Graphics": f"{domain}/device/graphics0"}
 
@@ -114,7 +122,7 @@ def every_action_is_refused_to_who_may_not_and_allowed_to_who_may():
             return found
         return outcome(alice.call, path, interface, member, "".join(signatures), *arguments)
 
-    table = [row for row in methods() if has_taps or row[0] != f"{NAME}.NetworkPort"]
+    table = [row for row in methods() if has_taps or row[0] not in (f"{NAME}.NetworkPort", f"{NAME}.HostPort")]
     assert len(table) > 25, table
     rules("")
     for interface, tag, member, signatures, action in table:
@@ -126,7 +134,7 @@ def every_action_is_refused_to_who_may_not_and_allowed_to_who_may():
     hypervisor.do(domain, "Start")
     # The most harmful last: each must find the domain there.
     order = ["manage", "connection.open", "read", "read-secure", "domain.console", "domain.graphics", "domain.log", "domain.dump", "domain.guest", "domain.guest-control", "domain.tune", "domain.block-job", "domain.snapshot", "domain.backup", "domain.monitor", "test", "domain.suspend", "domain.start",
-             "domain.shutdown", "domain.save", "domain.destroy", "domain.share", "domain.define", "secret.set-value", "secret.get-value", "secret.define", "filter.define", "network.attach", "network.define", "network.start", "network.stop"]
+             "domain.shutdown", "domain.save", "domain.destroy", "domain.share", "domain.define", "secret.set-value", "secret.get-value", "secret.define", "filter.define", "interface.attach", "network.attach", "network.define", "network.start", "network.stop"]
     assert {*order, "job.cancel"} == {action for *_, action in table}
     for action in order:
         allow("vb-alice", action)
@@ -140,6 +148,7 @@ def every_action_is_refused_to_who_may_not_and_allowed_to_who_may():
     os.close(null)
     if holder:
         holder.leave()
+        other_holder.leave()
     qemu.do(asked, "Destroy")
     hypervisor.do(kept, "Undefine", checkpoints=True)
     hypervisor.do(backed, "Destroy")
@@ -560,8 +569,9 @@ def rules_can_look_up_what_the_manual_page_says():
     of_connections = {"uri_scheme", "uri_host"}  # see test-elsewhere.py
     of_networks = {f"network_{name}" for name in ("uuid", "name", "mode", "owner")}  # see test-networks.py
     of_interfaces = {"interface_name"}  # see test-interfaces.py
+    of_ports = {"plug", "port_uuid"}  # see test-host-ports.py
     of_filters = {f"filter_{name}" for name in ("uuid", "name", "owner")}  # see test-filters.py
-    assert page_details() == set(values) | of_networks | of_filters | of_interfaces | of_secrets | of_connections, page_details()
+    assert page_details() == set(values) | of_networks | of_ports | of_filters | of_interfaces | of_secrets | of_connections, page_details()
 
     def rule(action, conditions):
         rules(f"polkit.addRule(function(a, s) {{ if (a.id == 'org.virtbus1.{action}' && {conditions}) return polkit.Result.YES; }});")
@@ -583,7 +593,7 @@ def members_of_virtbus_admins_may_do_everything_but_define():
     text = open(f"{SOURCE}/polkit/51-virtbus-admins.rules", encoding="utf-8").read()
     table = {action: (interface, tag, member, signatures) for interface, tag, member, signatures, action in methods()}
     assert {f"org.virtbus1.{action}" for action in table} - set(re.findall(r'"(org.virtbus1[\w.-]+)"', text)) == {
-        "org.virtbus1.manage", "org.virtbus1.connection.open", "org.virtbus1.domain.define", "org.virtbus1.domain.monitor", "org.virtbus1.domain.share", "org.virtbus1.filter.define", "org.virtbus1.network.attach", "org.virtbus1.network.define", "org.virtbus1.network.start", "org.virtbus1.network.stop", "org.virtbus1.secret.define", "org.virtbus1.secret.set-value", "org.virtbus1.secret.get-value",
+        "org.virtbus1.manage", "org.virtbus1.connection.open", "org.virtbus1.domain.define", "org.virtbus1.domain.monitor", "org.virtbus1.domain.share", "org.virtbus1.filter.define", "org.virtbus1.interface.attach", "org.virtbus1.network.attach", "org.virtbus1.network.define", "org.virtbus1.network.start", "org.virtbus1.network.stop", "org.virtbus1.secret.define", "org.virtbus1.secret.set-value", "org.virtbus1.secret.get-value",
         "org.virtbus1.test"}, "an action is neither allowed nor left out on purpose"
     rules("")
     domain = hypervisor.define(hypervisor.document("of-admins", devices=CONSOLE))

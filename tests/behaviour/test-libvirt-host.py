@@ -117,7 +117,8 @@ def network_filters_are_managed_by_clients_of_libvirt():
 def ports_with_a_filter_are_its_bindings():
     if not os.path.exists("/dev/net/tun") or os.environ.get("VIRTBUS_LEAVE_OUT", "").find("network") >= 0:
         raise Skip("there are no tap interfaces here")
-    from ports_rig import Port, end_network, make_network  # its bus is for this one alone
+    from spaces import shell
+    from ports_rig import HostPort, Port, end_network, make_network  # its bus is for this one alone
     network = make_network("bound")
     port = Port(network, 1, "<filterref filter='clean-traffic'><parameter name='IP' value='10.0.0.1'/></filterref>")
     plain = Port(network, 2)
@@ -132,6 +133,14 @@ def ports_with_a_filter_are_its_bindings():
     assert connection.nwfilterBindingLookupByPortDev(port.interface).filterName() == "clean-traffic"
     refused(libvirt.VIR_ERR_NO_NWFILTER_BINDING, connection.nwfilterBindingLookupByPortDev, plain.interface)
     refused(libvirt.VIR_ERR_NO_SUPPORT, connection.nwfilterBindingCreateXML, "<filterbinding/>")
+    shell("ip link add br0 type bridge")
+    hosts = HostPort("bridge", "br0", 3, filter="<filterref filter='no-mac-spoofing'/>")
+    contains(virsh("nwfilter-binding-list"), hosts.interface, "no-mac-spoofing", port.interface)
+    assert ET.fromstring(virsh("nwfilter-binding-dumpxml", hosts.interface)).find("mac").get("address") == hosts.get("MAC")
+    virsh("nwfilter-binding-delete", hosts.interface)
+    assert hosts.get("Filter") == "" and hosts.interface not in virsh("nwfilter-binding-list")
+    hosts.close()
+    shell("ip link delete br0")
     virsh("nwfilter-binding-delete", port.interface)
     assert port.get("Filter") == "" and port.interface not in virsh("nwfilter-binding-list")
     connection.close()

@@ -213,7 +213,6 @@ def what_is_the_hosts_is_refused_when_it_is_defined():
         ("<hostdev mode='subsystem' type='pci'><source><address domain='0' bus='0' slot='2' function='0'/></source></hostdev>", "hostdev"),
         ("<disk type='block'><driver name='qemu' type='raw'/><source dev='/dev/sda'/><target dev='vda' bus='virtio'/></disk>", "block"),
         ("<disk type='network'><driver name='qemu' type='raw'/><source protocol='nbd' name='x'><host name='localhost'/></source><target dev='vda' bus='virtio'/></disk>", "network"),
-        ("<interface type='bridge'><source bridge='br0'/></interface>", "bridge"),
         ("<interface type='direct'><source dev='eth0' mode='bridge'/></interface>", "direct"),
         ("<interface type='ethernet'><target dev='x'/></interface>", "ethernet"),
         ("<interface type='udp'><source address='127.0.0.1' port='1'><local address='127.0.0.1' port='2'/></source></interface>", "udp"),
@@ -429,6 +428,20 @@ def a_network_is_its_owners_to_use_when_they_may():
     bus.call(network, f"{NAME}.Network", "Undefine", "a{sv}", {})
 
 
+def a_bridge_of_the_hosts_is_an_owners_to_use_when_they_may():
+    rules()
+    domain = define(alice, qemu.document("bridged", devices="<interface type='bridge'><source bridge='vb-own'/></interface>"))
+    contains(refusal(start, alice, domain), "'vb-own'")
+    contains(refusal(qemu.do, domain, "Start"), "its owner")
+    rules("if (a.id == 'org.virtbus1.interface.attach' && a.lookup('interface_name') == 'vb-own' && s.user == 'vb-alice') return polkit.Result.YES;")
+    made = subprocess.run(["ip", "link", "add", "vb-own", "type", "bridge"], capture_output=True, check=False).returncode == 0
+    if made:
+        start(alice, domain)
+        stop(alice, domain)
+        subprocess.run(["ip", "link", "del", "vb-own"], check=True)
+    do(alice, domain, "Undefine")
+
+
 def an_owner_shares_what_is_theirs():
     rules()
     domain = define(alice, other.document("shared"), other)
@@ -509,4 +522,4 @@ run([who_may_not_define_defines_with_their_own_rights, files_are_opened_with_its
      a_file_that_is_replaced_between_check_and_use_gains_nothing, what_is_the_hosts_is_refused_when_it_is_defined,
      folders_are_shared_with_its_owners_rights, what_it_becomes_has_no_more_rights_whoever_changes_it, nobody_elses_domain_becomes_ones_own, what_a_domain_has_left_is_nobody_elses, variables_lead_to_no_file_beside_them,
      limits_are_an_administrators_and_stay,
-     a_network_is_its_owners_to_use_when_they_may, an_owner_shares_what_is_theirs, how_many_one_user_has_is_bounded])
+     a_network_is_its_owners_to_use_when_they_may, a_bridge_of_the_hosts_is_an_owners_to_use_when_they_may, an_owner_shares_what_is_theirs, how_many_one_user_has_is_bounded])

@@ -155,7 +155,7 @@ def there_is_one_of_everything():
     network = bus.call("/org/virtbus1/host", f"{NAME}.Networks", "DefineNetwork", "sa{sv}", "<network><name>guarded</name></network>", {})
     bus.call(network, f"{NAME}.Network", "Start", "a{sv}", {})
     has_taps = os.path.exists("/dev/net/tun")
-    guest = qemu.define(qemu.document("asked", devices=AGENT + slow_disk("asked") + ("<interface type='network'><source network='guarded'/></interface>" if has_taps else "")))
+    guest = qemu.define(qemu.document("asked", devices=AGENT + slow_disk("asked") + ("<interface type='network'><source network='guarded'/></interface><interface type='ethernet'/>" if has_taps else "")))
     qemu.do(guest, "Start", paused=True)
     bus.call(f"{guest}/device/virtio_2ddisk0", f"{NAME}.Device.Disk.Image", "Pull", "sa{sv}", "", {"bandwidth": GLib.Variant("t", 4096)})
     kept = hypervisor.define(hypervisor.document("kept"))
@@ -168,7 +168,7 @@ def there_is_one_of_everything():
     bus.call(secret, f"{NAME}.Secret", "SetValue", "aya{sv}", b"a value", {})
     objects = collect("/org/virtbus1", {"/org/virtbus1": {f"{NAME}.Manager"}})
     missing = set(interfaces()) - set().union(*objects.values())
-    assert missing <= {f"{NAME}.Driver"} | (set() if has_taps else {f"{NAME}.NetworkPort"}), missing
+    assert missing <= {f"{NAME}.Driver"} | (set() if has_taps else {f"{NAME}.NetworkPort", f"{NAME}.HostPort"}), missing
     state["everything"] = list(what_there_is(objects))
     print(f"# {len(state['everything'])} calls on {len(objects)} objects")
     state["before"] = {path: bus.call(path, PROPERTIES, "GetAll", "s", "") for path in (domain, guest, kept, network, secret)}

@@ -181,10 +181,11 @@ static void test_one_user_leaves_others_a_port(void) {
         NetworkDefinition definition = { .name = (char *) "n" };
         g_autoptr(GPtrArray) ports = g_ptr_array_new_with_free_func(g_free);
         Network network = { .entry.definition = &definition, .ports = ports };
+        const PortPlace place = { &network, PORT_NETWORK, "" };
         unsigned last = PORTS_MAX;
         for (uid_t user = 1001; user < 1009; user++) {
                 unsigned n = 0;
-                for (; port_check_count(&network, user, NULL); n++) {
+                for (; port_check_count(&place, ports, user, NULL); n++) {
                         Port *port = g_new0(Port, 1);
                         port->owner = user;
                         g_ptr_array_add(ports, port);
@@ -193,9 +194,9 @@ static void test_one_user_leaves_others_a_port(void) {
                 g_assert_cmpuint(n, <=, last / 2 + 1);
                 last = n;
         }
-        g_assert_true(port_check_count(&network, 0, &error));
+        g_assert_true(port_check_count(&place, ports, 0, &error));
         g_assert_no_error(error);
-        g_assert_false(port_check_count(&network, 1001, &error));
+        g_assert_false(port_check_count(&place, ports, 1001, &error));
         g_assert_error(error, VIRTBUS_ERROR, VIRTBUS_ERROR_LIMIT_EXCEEDED);
 }
 

@@ -77,6 +77,7 @@ static void replace(xmlNode *old, xmlNode *element) {
                 if (part && !xml_child(element, kept[i]))
                         xmlAddChild(element, xmlDocCopyNode(part, element->doc, 1));
         }
+        run_only_keep_port(old, element);
         xmlReplaceNode(old, element);
         xmlFreeNode(old);
 }

@@ -5,6 +5,7 @@
 #include <net/if.h>
 #include <string.h>
 
+#include "link/bandwidth.h"
 #include "link/tap.h"
 #include "qemu/command/build-card.h"
 #include "qemu/command/build-hostdev.h"
@@ -12,7 +13,6 @@
 #include "qemu/command/builder-device.h"
 #include "qemu/command/builder-read.h"
 #include "qemu/command/builder-write.h"
-#include "qemu/host/bandwidth.h"
 #include "qemu/host/claims.h"
 #include "qemu/host/network.h"
 
@@ -48,15 +48,7 @@ void build_bandwidth_check(Builder *builder, xmlNode *element) {
 /* What the names of macvtaps begin with, as libvirt's do. */
 #define DIRECT_PREFIX "macvtap"
 
-/* What the host's interface may carry; it is this run's, and its name goes into the document. */
-static void set_up_host_side(Builder *builder, xmlNode *element, const DeviceDefinition *part, const char *name) {
-        Bandwidth bandwidth = bandwidth_of(element);
-        builder_choose_now(xml_ensure_child(element, "target"), "dev", name);
-        if (bandwidth.inbound.average > 0 || bandwidth.outbound.average > 0)
-                bandwidth_set(name, strcmp(part->type, "direct") == 0, &bandwidth, &builder->error);
-}
-
-/* The port of its network, where it has one by now. */
+/* The port, where it has one by now. */
 static PortFile *port_of(const Builder *builder, const xmlNode *element) {
         for (guint i = 0; builder->files && i < builder->files->len; i++) {
                 const File *file = builder->files->pdata[i];
@@ -90,57 +82,32 @@ static void pass_queues(Builder *builder, JsonObject *backend, const char *name,
         json_add(backend, n > 1 ? builder_format(builder, "%ss", name) : name, 's', names->str, NULL);
 }
 
-/* From other isolated ones of its bridge. */
-static bool is_isolated(Builder *builder, xmlNode *element) {
-        return builder_flag(builder, element, "port/@isolated") == 1;
-}
-
-/* A name of the kernel's making is chosen anew at each start. */
-static const char *tap_name(const DeviceDefinition *part) {
-        return g_str_has_prefix(part->target, TAP_PREFIX) ? "" : part->target;
-}
-
-/* Its network's tap, which is up. */
-static void pass_port(Builder *builder, xmlNode *element, const DeviceDefinition *part, JsonObject *backend, PortFile *port) {
-        xmlNode *source = builder_element(builder, element, "source");
+/* Its tap, which is up. Its names are of this run, and go into the document. */
+static void pass_port(Builder *builder, xmlNode *element, JsonObject *backend, PortFile *port) {
+        xmlNode *source = xml_ensure_child(element, "source");
         int fds[QUEUES_MAX];
-        builder_choose_now(source, "bridge", port->bridge);
+        if (port->bridge)
+                builder_choose_now(source, "bridge", port->bridge);
         builder_choose_now(source, "portid", port->uuid);
-        set_up_host_side(builder, element, part, port->interface);
+        builder_choose_now(xml_ensure_child(element, "target"), "dev", port->interface);
         for (unsigned i = 0; i < port->queues; i++)
                 fds[i] = steal_fd(&port->fds[i]);
         pass_queues(builder, backend, "fd", fds, port->queues);
 }
 
-/* A tap interface: its network's, or made now, in a bridge or alone. */
+/* A tap interface: the port's, unless the line is only shown. */
 static void add_tap(Builder *builder, xmlNode *element, const DeviceDefinition *part, JsonObject *backend) {
         json_add(backend, "type", 's', "tap", NULL);
-        unsigned n = queues_of(builder, element), mtu = mtu_of(builder, element);
-        bool isolated = is_isolated(builder, element);
-        int fds[QUEUES_MAX];
-        if (!builder->files) {
-                json_add(backend, "ifname", 's', part->target[0] ? part->target : NULL, "script", 's', "no", "downscript", 's',
-                         "no", NULL);
-                add_queues(backend, n);
-                return;
-        }
+        unsigned n = queues_of(builder, element);
+        builder_flag(builder, element, "port/@isolated"); /* as it was planned */
         PortFile *port = port_of(builder, element);
-        g_autofree char *name = NULL;
         if (port && !builder->error)
-                pass_port(builder, element, part, backend, port);
-        if (port || builder->error)
+                pass_port(builder, element, backend, port);
+        if (builder->files)
                 return;
-        const TapSetup setup = { .name = tap_name(part),
-                                 .mac = part->mac,
-                                 .bridge = strcmp(part->type, "bridge") == 0 ? part->source : NULL,
-                                 .mtu = mtu,
-                                 .isolated = isolated,
-                                 .may_be_there = strcmp(part->type, "ethernet") == 0 &&
-                                                 xml_attribute_is(xml_child(element, "target"), "managed", "no") };
-        if (!tap_open(&setup, fds, n, &name, NULL, &builder->error))
-                return;
-        set_up_host_side(builder, element, part, name);
-        pass_queues(builder, backend, "fd", fds, n);
+        json_add(backend, "ifname", 's', part->target[0] ? part->target : NULL, "script", 's', "no", "downscript", 's', "no",
+                 NULL);
+        add_queues(backend, n);
 }
 
 /* A name of the driver's making is chosen anew at each start. */
@@ -176,7 +143,10 @@ static void add_direct(Builder *builder, xmlNode *element, const DeviceDefinitio
                 return;
         if (!network_open_direct(name, device, mode ? mode : "vepa", part->mac, mtu, fds, n, &builder->error))
                 return;
-        set_up_host_side(builder, element, part, name);
+        Bandwidth bandwidth = bandwidth_of(xml_child(element, "bandwidth"));
+        builder_choose_now(xml_ensure_child(element, "target"), "dev", name);
+        if (bandwidth.inbound.average > 0 || bandwidth.outbound.average > 0)
+                bandwidth_set(name, true, &bandwidth, &builder->error);
         pass_queues(builder, backend, "fd", fds, n);
 }
 
@@ -247,6 +217,7 @@ static void know_source(Builder *builder, xmlNode *element, const char *type) {
         static const char *const of_types[][2] = {
                 { "network", "source/@network source/@bridge source/@portid" },
                 { "bridge", "source/@bridge source/@network source/@portid" },
+                { "ethernet", "source/@portid" },
                 { "direct", "source/@dev source/@network source/@portid" },
                 { "vhostuser", "source/@type" },
         };
@@ -314,10 +285,13 @@ static void read_filter(Builder *builder, xmlNode *element) {
                 builder_require(builder, parameter, "@name");
                 builder_require(builder, parameter, "@value");
         }
-        if (!xml_attribute_is(element, "type", "network")) /* where it is a port of one */
+        static const char *const with_port[] = { "network", "bridge", "ethernet", NULL };
+        const char *type = builder_get(builder, element, "@type");
+        if (!type || !g_strv_contains(with_port, type))
                 builder_not_here(builder, filter,
-                                 "filters on an interface that is not a network's: leave out <filterref>, and filter with "
-                                 "nftables on its bridge");
+                                 "filters on an interface without a tap: leave out <filterref>, or give it the type network, "
+                                 "bridge "
+                                 "or ethernet");
 }
 
 /* What libvirt sets on the host's end of an interface, and what to do where this driver does not. */

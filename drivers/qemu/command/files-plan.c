@@ -154,14 +154,22 @@ static void plan_kernel_help(GPtrArray *files, const xmlNode *element) {
                 plan(files, FILE_OPEN, element, "/dev/vhost-net");
 }
 
-/* A card of type network. A name of the kernel's making is chosen anew at each start. */
-static void plan_port(GPtrArray *files, const xmlNode *element, const DeviceDefinition *part) {
-        File *file = plan(files, FILE_PORT, element, part->source);
-        xmlNode *filter = xml_child(element, "filterref");
+static char *child_text(const xmlNode *element, const char *name) {
+        xmlNode *child = xml_child(element, name);
+        return child ? xml_element_text(child) : g_strdup("");
+}
+
+/* A name of the kernel's making is chosen anew at each start. */
+static void plan_port(GPtrArray *files, const xmlNode *element, const DeviceDefinition *part, const char *plug) {
+        File *file = plan(files, FILE_PORT, element, strcmp(plug, "ethernet") == 0 ? "" : part->source);
+        const xmlNode *target = xml_child(element, "target");
         file->port = g_new0(PortFile, 1);
-        *file->port = (PortFile){ .mac = g_strdup(part->mac),
+        *file->port = (PortFile){ .plug = plug,
+                                  .mac = g_strdup(part->mac),
                                   .interface = g_strdup(g_str_has_prefix(part->target, TAP_PREFIX) ? "" : part->target),
-                                  .filter = filter ? xml_element_text(filter) : g_strdup(""),
+                                  .filter = child_text(element, "filterref"),
+                                  .bandwidth = child_text(element, "bandwidth"),
+                                  .existing = strcmp(plug, "ethernet") == 0 && xml_attribute_is(target, "managed", "no"),
                                   .queues = card_number(element, "driver", "queues", QUEUES_MAX, 1),
                                   .mtu = card_number(element, "mtu", "size", 65535, 0),
                                   .isolated = xml_attribute_is(xml_child(element, "port"), "isolated", "yes") };
@@ -170,7 +178,7 @@ static void plan_port(GPtrArray *files, const xmlNode *element, const DeviceDefi
 
 /* Whether the builder refuses the card: it needs no port for that. */
 static bool is_refused(const xmlNode *element) {
-        static const char *const parts[] = { "vlan", "virtualport" };
+        static const char *const parts[] = { "vlan", "virtualport", "script", "downscript" };
         g_autofree char *group = xml_attribute_at(element, "source", "portgroup");
         bool refused = *group;
         for (size_t i = 0; i < G_N_ELEMENTS(parts); i++)
@@ -195,8 +203,10 @@ static void plan_passt(GPtrArray *files, const xmlNode *element, const DeviceDef
 }
 
 static void plan_card(GPtrArray *files, const xmlNode *element, const DeviceDefinition *part) {
-        if (strcmp(part->type, "network") == 0 && !is_refused(element))
-                plan_port(files, element, part);
+        static const char *const plugs[] = { "network", "bridge", "ethernet" };
+        for (size_t i = 0; i < G_N_ELEMENTS(plugs); i++)
+                if (strcmp(part->type, plugs[i]) == 0 && !is_refused(element))
+                        plan_port(files, element, part, plugs[i]);
         if (xml_attribute_is(xml_child(element, "driver"), "name", "vhost"))
                 plan_kernel_help(files, element);
         if (build_passt_is_for(element))

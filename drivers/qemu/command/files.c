@@ -31,6 +31,7 @@ static void port_file_free(PortFile *port) {
         g_free(port->mac);
         g_free(port->interface);
         g_free(port->filter);
+        g_free(port->bandwidth);
         g_free(port->uuid);
         g_free(port->bridge);
         g_free(port);

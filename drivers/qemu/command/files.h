@@ -26,18 +26,19 @@ typedef enum FilePurpose {
         FILE_PEER,    /* a socket that somebody else listens at: connected to */
         FILE_HELPER,  /* QEMU's end of the socket of a device's helper, which is made later: its program is looked at */
         FILE_TPM,     /* the folder of an emulated TPM, which is given to its emulator; missing: there is no TPM in it yet */
-        FILE_PORT,    /* of a network: the network driver's, as FILE_SECRET (guest-ports.h) */
+        FILE_PORT,    /* of a network, or of the host: the network driver's, as FILE_SECRET (guest-ports.h) */
         FILE_SECRET,  /* a secret's value: the secrets driver's, fetched before the others are opened (guest-secrets.h) */
 } FilePurpose;
 
-/* A port of a network: what is asked for, and what it is. */
+/* A port of a network or of the host: what is asked for, and what it is. */
 typedef struct PortFile {
-        char *mac, *interface; /* "": chosen */
-        char *filter;          /* its <filterref>, or "" */
-        unsigned queues, mtu;  /* 0: as the network has it */
-        bool isolated;
-        char *uuid, *bridge;
-        int *fds; /* one for each queue; taken when QEMU gets them: -1 */
+        const char *plug;         /* the type of its card: a constant */
+        char *mac, *interface;    /* "": chosen */
+        char *filter, *bandwidth; /* its <filterref>, its <bandwidth>, or "" */
+        unsigned queues, mtu;     /* 0: as the network has it */
+        bool isolated, existing;  /* the interface may be there already */
+        char *uuid, *bridge;      /* a network's; else NULL */
+        int *fds;                 /* one for each queue; taken when QEMU gets them: -1 */
 } PortFile;
 
 typedef struct File {

@@ -53,7 +53,7 @@ static const struct {
         { "disk", { "file" } },
         { "controller", { NULL } },
         { "filesystem", { "mount" } },
-        { "interface", { "network", "user" } },
+        { "interface", { "bridge", "network", "user" } },
         { "input", { "mouse", "tablet", "keyboard" } },
         { "graphics", { "vnc", "spice" } },
         { "video", { NULL } },

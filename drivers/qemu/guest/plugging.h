@@ -15,9 +15,9 @@ typedef struct Plugging {
         xmlDoc *document;  /* UPDATE: as it was, and the device's element in it */
         const xmlNode *old;
         bool changes_medium;
-        struct PortChange *port;  /* UPDATE: the change of its filter that is at work, or NULL */
-        bool has_filter;          /* UPDATE: the new one, which goes where the rest fails */
-        const xmlNode *bandwidth; /* UPDATE: the element of an interface, whose is another */
+        struct PortChange *port;  /* UPDATE: the change of a card's port that is at work, or NULL */
+        bool port_has_changed;    /* UPDATE: it is as it was again where the rest fails */
+        const xmlNode *bandwidth; /* UPDATE: the element of an interface that is no port, whose is another */
         char *node;               /* the top node of the new medium, or NULL */
         bool is_finished;         /* nothing but giving back is left of it */
         unsigned last_fdset;

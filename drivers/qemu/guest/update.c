@@ -6,6 +6,7 @@
 
 #include "domain/domain-status.h"
 #include "domain/operations/device-change.h"
+#include "link/bandwidth.h"
 #include "log.h"
 #include "qemu/command/files-plan.h"
 #include "qemu/command/node-name.h"
@@ -13,7 +14,6 @@
 #include "qemu/guest/isolation.h"
 #include "qemu/guest/nodes.h"
 #include "qemu/guest/plugging.h"
-#include "qemu/host/bandwidth.h"
 #include "vtables.h"
 
 /* What of a device can be another while the guest runs: parts of its element, as DeviceEdit's places. */
@@ -114,10 +114,10 @@ static bool check_update(const Guest *guest, const DeviceDefinition *device, con
                            what);
 }
 
-/* The kernel answers at once. */
+/* Of a card that is no port; the kernel answers at once. */
 static bool set_bandwidth(const DeviceDefinition *live, const xmlNode *element, GError **error) {
-        Bandwidth bandwidth = bandwidth_of(element);
-        return bandwidth_set(live->target, strcmp(live->type, "direct") == 0, &bandwidth, error);
+        Bandwidth bandwidth = bandwidth_of(xml_child(element, "bandwidth"));
+        return bandwidth_set(live->target, true, &bandwidth, error);
 }
 
 /* The old medium's nodes and files. */
@@ -144,44 +144,46 @@ static const xmlNode *next_element(const Guest *guest) {
         return definition_find_element(change->document, change->next, change->alias);
 }
 
-/* Another filter comes first: it is what may fail. */
+/* What is of the card's port comes first: it is what may fail. */
 
 static void end_port_change(Guest *guest) {
         g_clear_pointer(&guest->plugging->port, port_change_free);
 }
 
-static void on_filter_set(Guest *guest, const GError *error) {
+static void finish_update(Guest *guest, const GError *error);
+
+static void on_port_changed(Guest *guest, const GError *error) {
+        guest->plugging->port_has_changed = port_change_has_begun(guest->plugging->port);
         end_port_change(guest);
-        guest->plugging->has_filter = !error;
         if (error)
-                plugging_finish(guest, error);
+                finish_update(guest, error);
         else
                 run_update(guest, guest_script_new(guest));
 }
 
-static void set_filter(Guest *guest) {
+static void change_port(Guest *guest) {
         g_autoptr(GError) error = NULL;
-        guest->plugging->port = guest_port_set_filter(guest, guest->plugging->old, next_element(guest), on_filter_set, &error);
+        guest->plugging->port = guest_port_change(guest, guest->plugging->old, next_element(guest), on_port_changed, &error);
         if (error)
                 plugging_finish(guest, error);
 }
 
-static void on_filter_back(Guest *guest, const GError *unset) {
+static void on_port_back(Guest *guest, const GError *unset) {
         g_autoptr(GError) error = g_steal_pointer(&guest->plugging->error);
         if (unset)
-                log_error("domain '%s': the filter of a card stays as it was to be: %s", domain_name(guest->domain),
+                log_error("domain '%s': the port of a card stays as it was to be: %s", domain_name(guest->domain),
                           unset->message);
         end_port_change(guest);
         plugging_finish(guest, error);
 }
 
-/* Else the card has the filter that it had. */
+/* Else the port is what it was. */
 static void finish_update(Guest *guest, const GError *error) {
         Plugging *plugging = guest->plugging;
-        if (error && plugging && plugging->has_filter && plugging_operation(guest)) {
-                plugging->has_filter = false;
+        if (error && plugging && plugging->port_has_changed && plugging_operation(guest)) {
+                plugging->port_has_changed = false;
                 plugging->error = g_error_copy(error);
-                plugging->port = guest_port_set_filter(guest, plugging->old, plugging->old, on_filter_back, NULL);
+                plugging->port = guest_port_change(guest, plugging->old, plugging->old, on_port_back, NULL);
                 if (plugging->port)
                         return;
         }
@@ -233,14 +235,8 @@ static bool add_settings(Guest *guest, const Operation *operation, Script *scrip
                 plugging_take_commands(script, line);
                 command_line_free(line);
         } else if (strcmp(device->kind, "interface") == 0) {
-                if (differs(old, new, "bandwidth")) {
-                        CommandLineContext context = guest_context(guest, change->document, change->next, domain->live);
-                        CommandLine *line = command_line_build_limits(&context, guest->plugging->device, error);
-                        if (!line)
-                                return false;
-                        command_line_free(line);
+                if (differs(old, new, "bandwidth") && xml_attribute_is(old, "type", "direct"))
                         guest->plugging->bandwidth = new;
-                }
                 if (differs(old, new, "link"))
                         script_add_command(script, "set_link",
                                            json_make("name", 's', change->alias, "up", 'b',
@@ -484,6 +480,21 @@ static void on_block_known(void *data, JsonObject *answer, const GError *error) 
                 monitor_command(guest->monitor, "query-fdsets", NULL, -1, on_medium_fdsets, guest);
 }
 
+/* Of a card: its bandwidth is checked before anything changes. */
+static void update_port(Guest *guest) {
+        const DeviceChange *change = device_change_of(plugging_operation(guest));
+        g_autoptr(GError) error = NULL;
+        CommandLineContext context = guest_context(guest, change->document, change->next, guest->domain->live);
+        CommandLine *line = command_line_build_limits(&context, guest->plugging->device, &error);
+        if (!line)
+                plugging_finish(guest, error);
+        else if (xml_attribute_is(guest->plugging->old, "type", "direct"))
+                run_update(guest, guest_script_new(guest));
+        else
+                change_port(guest);
+        g_clear_pointer(&line, command_line_free);
+}
+
 void update_device(Operation *operation) {
         const DeviceChange *change = device_change_of(operation);
         const Definition *live = operation->domain->live;
@@ -518,8 +529,8 @@ void update_device(Operation *operation) {
                 disk_chain_write(disk, device->images);
         if (plugging->changes_medium)
                 monitor_command(guest->monitor, "query-block", NULL, -1, on_block_known, guest);
-        else if (strcmp(device->kind, "interface") == 0 && differs(old, new, "filterref"))
-                set_filter(guest);
+        else if (strcmp(device->kind, "interface") == 0 && (differs(old, new, "filterref") || differs(old, new, "bandwidth")))
+                update_port(guest);
         else
                 run_update(guest, guest_script_new(guest));
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "qemu/host/bandwidth.h"
+#include "link/bandwidth.h"
 
 #include <linux/pkt_cls.h>
 #include <linux/pkt_sched.h>
@@ -13,7 +13,7 @@
 #include <netlink/route/tc.h>
 #include <string.h>
 
-#include "qemu/host/network.h"
+#include "errors.h"
 
 #define RATE_UNIT UINT64_C(1000)
 #define BURST_UNIT UINT64_C(1024)
@@ -25,9 +25,13 @@
 /* The size of the table that the kernel wants with a policer's rate, of 256 numbers that it no longer reads. */
 #define RATE_TABLE_BYTES 1024
 
+typedef struct nl_sock NetlinkSocket;
+typedef struct rtnl_link Link;
 typedef struct rtnl_qdisc Qdisc;
 typedef struct rtnl_class Class;
 typedef struct nl_msg NetlinkMessage;
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(NetlinkSocket, nl_socket_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Link, rtnl_link_put)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Qdisc, rtnl_qdisc_put)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Class, rtnl_class_put)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(NetlinkMessage, nlmsg_free)
@@ -47,8 +51,8 @@ static BandwidthRate rate_of(const xmlNode *element) {
 
 Bandwidth bandwidth_of(const xmlNode *element) {
         return (Bandwidth){
-                .inbound = rate_of(xml_find(element, "bandwidth/inbound")),
-                .outbound = rate_of(xml_find(element, "bandwidth/outbound")),
+                .inbound = rate_of(xml_child(element, "inbound")),
+                .outbound = rate_of(xml_child(element, "outbound")),
         };
 }
 

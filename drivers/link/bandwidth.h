@@ -24,7 +24,7 @@ typedef struct Bandwidth {
         BandwidthRate inbound, outbound; /* average 0: not limited */
 } Bandwidth;
 
-/* Reads it; the element has been checked. */
+/* Reads a <bandwidth>, which has been checked. */
 Bandwidth bandwidth_of(const xmlNode *element);
 
 /* Sets the limits of an interface, instead of those it has; DIRECT: it is a macvtap. The kernel answers at once. */
