@@ -61,9 +61,16 @@ static void charge(Quota *quota, const Caller *caller, size_t *charged, size_t b
         *charged = bytes;
 }
 
+/* How many signals a connection of a user's may have unread at present. */
+static size_t allowed(const Unread *unread, uid_t user) {
+        if (!quota_has_room(unread->signals, user, &(Charge){ .bytes = 1 }, true))
+                return UNREAD_BYTES_ASKED;
+        return quota_of(unread->signals, user).bytes >= UNREAD_SIGNAL_BYTES_PER_USER_MANY ? UNREAD_SIGNAL_BYTES_LARGE_PART
+                                                                                          : SIZE_MAX;
+}
+
 static void set_deaf(Unread *unread, Caller *caller) {
-        bool is_much = !quota_has_room(unread->signals, caller->account, &(Charge){ .bytes = 1 }, true);
-        bool deaf = !unread->is_silent && !caller->gone && caller->told >= UNREAD_BYTES_ASKED && is_much;
+        bool deaf = !unread->is_silent && !caller->gone && caller->told >= allowed(unread, caller->account);
         if (deaf != caller->deaf)
                 log_debug("%s of user %u %s", caller->name, (unsigned) caller->account,
                           deaf ? "does not read: it is sent no more signals" : "has read: it is sent signals again");
