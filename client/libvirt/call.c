@@ -36,6 +36,7 @@ void call_unref(Call *call) {
         g_assert(call->answered);
         if (call->free_state)
                 call->free_state(call->state);
+        g_clear_error(&call->kept);
         g_clear_object(&call->fds);
         g_variant_unref(call->arguments);
         g_free(call->domain);
@@ -132,10 +133,16 @@ void call_refuse(Call *call, LibvirtErrorCode code, const char *format, ...) {
 /* Takes the error that the bus has answered with. */
 static void fail_unless_handled(Call *call, GError *error) {
         error = libvirt_error_from_bus(error);
-        if (call->on_error && call->on_error(call, error))
+        if (call->on_error && call->on_error(call, error)) {
                 g_error_free(error);
-        else
-                call_fail(call, error);
+                return;
+        }
+        for (const ErrorChange *change = call->row->errors; change && change->from; change++)
+                if (change->from == (LibvirtErrorCode) error->code) {
+                        error->code = change->to;
+                        break;
+                }
+        call_fail(call, error);
 }
 
 static void on_reply(GObject *bus, GAsyncResult *result, void *data) {

@@ -20,6 +20,11 @@ typedef struct FlagOption {
         const char *option;
 } FlagOption;
 
+/* What an error of the bus is of one call, where libvirt tells it by another number than elsewhere; the last has 0. */
+typedef struct ErrorChange {
+        LibvirtErrorCode from, to;
+} ErrorChange;
+
 /* How a procedure is served: a row of a table in calls-*.c. */
 struct CallRow {
         ProcedureIndex procedure;
@@ -28,6 +33,7 @@ struct CallRow {
         bool changes;                 /* refused where the client has opened its connection to read only */
         const FlagOption *flags;      /* those that are known; NULL for none: others are refused before RUN */
         LibvirtErrorCode unsupported; /* what Unsupported is of this call; 0 for LIBVIRT_OPERATION_UNSUPPORTED */
+        const ErrorChange *errors;    /* or NULL */
 };
 
 struct Call {
@@ -41,6 +47,7 @@ struct Call {
         GUnixFDList *fds; /* that came with the last reply */
         void *state;      /* for the steps */
         GDestroyNotify free_state;
+        GError *kept; /* what the bus has answered, while it is found out what that means; or NULL */
         bool (*on_error)(Call *call, const GError *error); /* returns whether it goes on in spite of the error; NULL for never */
         CallStep step;                                     /* that call_read goes on with */
         CallStep next;                                     /* that a step of rows.h goes on with */

@@ -21,8 +21,10 @@ static void get_xml(Call *call) {
         call_ask(call, call->domain, DOMAIN, "GetBackupXML", NULL, "(s)", step_answer_document);
 }
 
+static const ErrorChange no_backup[] = { { LIBVIRT_OPERATION_INVALID, LIBVIRT_NO_BACKUP }, {} };
+
 const CallRow backup_calls[] = {
         { REMOTE_DOMAIN_BACKUP_BEGIN, begin, NULL, CHANGES, begin_flags },
-        { REMOTE_DOMAIN_BACKUP_GET_XML_DESC, get_xml },
+        { REMOTE_DOMAIN_BACKUP_GET_XML_DESC, get_xml, .errors = no_backup },
         {},
 };

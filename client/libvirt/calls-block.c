@@ -304,11 +304,16 @@ static void get_info(Call *call) {
 }
 
 /* The job of the call's disk; false, with the call refused, where there is none. */
+static void on_no_job(Call *call, GVariant *properties) {
+        (void) properties;
+        call_refuse(call, LIBVIRT_INVALID_ARG, "invalid argument: disk %s does not have an active block job",
+                    block_of(call)->target);
+}
+
 static bool has_job(Call *call) {
         if (block_of(call)->job)
                 return true;
-        call_refuse(call, LIBVIRT_OPERATION_INVALID,
-                    "Requested operation is not valid: disk %s does not have an active block job", block_of(call)->target);
+        row_if_active(call, on_no_job);
         return false;
 }
 

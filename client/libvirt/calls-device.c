@@ -46,9 +46,23 @@ static GVariant *options_of(Call *call) {
         return g_variant_builder_end(&options);
 }
 
-static void attach(Call *call) {
+/* Goes on, once a domain whose running guest is meant is known to run: else nothing that the call hands in is looked at. */
+static void when_it_runs(Call *call, CallStep step) {
+        bool is_live = call->procedure->flags < 0 || (call->flags & AFFECT_LIVE);
+        if (is_live)
+                row_if_active(call, step);
+        else
+                step(call, NULL);
+}
+
+static void do_attach(Call *call, GVariant *unused) {
+        (void) unused;
         call_ask(call, call->domain, DOMAIN, "AttachDevice", g_variant_new("(s@a{sv})", call_string(call, 1), options_of(call)),
                  "(o)", step_answer_nothing);
+}
+
+static void attach(Call *call) {
+        when_it_runs(call, do_attach);
 }
 
 /* libvirt waits for the guest for some seconds only, and an event tells when the device has left. */
@@ -162,8 +176,9 @@ static void on_devices(Call *call, GVariant *reply) {
 }
 
 /* Finds the device that the element names, for the row's method. */
-static void find(Call *call) {
+static void do_find(Call *call, GVariant *unused) {
         g_autoptr(GError) error = NULL;
+        (void) unused;
         Search *search = g_new0(Search, 1);
         search->document = document_read(call_string(call, 1), &error);
         search->element = search->document ? xmlDocGetRootElement(search->document) : NULL;
@@ -177,6 +192,10 @@ static void find(Call *call) {
                 call_fail(call, g_steal_pointer(&error));
 }
 
+static void find(Call *call) {
+        when_it_runs(call, do_find);
+}
+
 static bool on_no_alias(Call *call, const GError *error) {
         if (error->code != LIBVIRT_NO_DOMAIN)
                 return on_slow_guest(call, error);
@@ -184,7 +203,8 @@ static bool on_no_alias(Call *call, const GError *error) {
         return true;
 }
 
-static void detach_alias(Call *call) {
+static void do_detach_alias(Call *call, GVariant *unused) {
+        (void) unused;
         const char *alias = call_string(call, 1);
         call->on_error = on_no_alias;
         g_autofree char *escaped = NULL;
@@ -194,6 +214,10 @@ static void detach_alias(Call *call) {
                 g_autofree char *path = g_strconcat(call->domain, "/device/", escaped + strlen("/x/"), NULL);
                 call_ask(call, path, DEVICE, "Detach", g_variant_new("(@a{sv})", call_options(call)), "()", step_answer_nothing);
         }
+}
+
+static void detach_alias(Call *call) {
+        when_it_runs(call, do_detach_alias);
 }
 
 static void drop(xmlNode *element, const char *name) {

@@ -10,6 +10,7 @@
 #define DOMAIN INTERFACE("Domain")
 
 #define XML_SECURE 1
+#define SHUTDOWN_BUTTON 1
 #define SHUTDOWN_AGENT 2
 
 /* A document is as another virtbus can take it, and says of the processor what the guest has. */
@@ -18,7 +19,7 @@ static const FlagOption start_flags[] = { { 1, "paused" }, { 8, "force_boot" }, 
 static const FlagOption undefine_flags[] = { { 1, "managed_save" }, { 2, "snapshots" },    { 4, "nvram" },
                                              { 16, "checkpoints" }, FLAG_IS_ALWAYS_SO(32), {} };
 /* The power button, and the guest's agent. */
-static const FlagOption shutdown_flags[] = { FLAG_IS_ALWAYS_SO(1), { SHUTDOWN_AGENT, NULL }, {} };
+static const FlagOption shutdown_flags[] = { { SHUTDOWN_BUTTON, NULL }, { SHUTDOWN_AGENT, NULL }, {} };
 
 static void on_state(Call *call, GVariant *properties) {
         int32_t reason;
@@ -78,15 +79,29 @@ static void start(Call *call) {
                  call->row->procedure == REMOTE_DOMAIN_CREATE ? step_answer_nothing : on_started);
 }
 
+static void press_button(Call *call) {
+        call_ask(call, call->domain, DOMAIN, call->row->member, g_variant_new("(a{sv})", NULL), "()", step_answer_nothing);
+}
+
+/* Who allows both has the button pressed where no agent answers. */
+static bool on_no_agent(Call *call, const GError *error) {
+        if (error->code != LIBVIRT_AGENT_UNRESPONSIVE && error->code != LIBVIRT_NO_DOMAIN)
+                return false;
+        call->on_error = NULL;
+        press_button(call);
+        return true;
+}
+
 /* MEMBER is the power button's method; the agent's mode has the name that it has there. */
 static void press(Call *call) {
         if (call->flags & SHUTDOWN_AGENT) {
+                if (call->flags & SHUTDOWN_BUTTON)
+                        call->on_error = on_no_agent;
                 bool reboots = g_str_equal(call->row->member, "Reboot");
                 row_ask_guest(call, "Shutdown", g_variant_new("(s)", reboots ? "reboot" : "powerdown"), "()",
                               step_answer_nothing);
         } else
-                call_ask(call, call->domain, DOMAIN, call->row->member, g_variant_new("(a{sv})", NULL), "()",
-                         step_answer_nothing);
+                press_button(call);
 }
 
 static void set_autostart(Call *call) {
@@ -139,6 +154,17 @@ static void get_messages(Call *call) {
                  on_taints);
 }
 
+/* What a guest that is launched securely has measured: virtbus starts none so. */
+static void get_launch_security(Call *call) {
+        call_answer(call, g_variant_new("(a(sv))", NULL));
+}
+
+static const FlagOption security_flags[] = { FLAG_STRINGS_OKAY, {} };
+
+static void refuse_sev(Call *call) {
+        call_refuse(call, LIBVIRT_OPERATION_UNSUPPORTED, "Operation not supported: no guest is launched with SEV");
+}
+
 #define MONITOR_HUMAN 1
 
 static void ask_monitor(Call *call) {
@@ -154,6 +180,8 @@ static const FlagOption monitor_flags[] = { { MONITOR_HUMAN, NULL }, {} };
 
 const CallRow domain_calls[] = {
         { REMOTE_DOMAIN_GET_STATE, get_state, NULL, READS },
+        { REMOTE_DOMAIN_GET_LAUNCH_SECURITY_INFO, get_launch_security, NULL, READS, security_flags },
+        { REMOTE_NODE_GET_SEV_INFO, refuse_sev, NULL, READS, security_flags },
         { REMOTE_DOMAIN_GET_XML_DESC, get_xml, NULL, READS, xml_flags },
         { REMOTE_DOMAIN_GET_OS_TYPE, row_string, "OSType" },
         { REMOTE_DOMAIN_GET_AUTOSTART, row_number, "Autostart" },

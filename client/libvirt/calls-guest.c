@@ -9,7 +9,7 @@
 
 #define NANOSECONDS 1000000000 /* in a second */
 
-#define TIME_SYNC 2
+#define TIME_SYNC 1
 #define PASSWORD_ENCRYPTED 1
 #define KEYS_APPEND 1
 #define KEYS_REMOVE 2

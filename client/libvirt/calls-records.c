@@ -24,9 +24,16 @@
 
 #define STATS_ENFORCE 0x80000000u
 
-/* Which are selected beside those that are named: active and inactive ones; NOWAIT and BACKING change nothing. */
-static const FlagOption stats_flags[] = { { SELECT_ACTIVE, NULL }, { SELECT_INACTIVE, NULL }, { 1u << 29, NULL },
-                                          { 1u << 30, NULL },      { STATS_ENFORCE, NULL },   {} };
+/* Those of the flags that select domains, beside those that are named. */
+#define STATS_SELECTED \
+        (SELECT_ACTIVE | SELECT_INACTIVE | SELECT_PERSISTENT | SELECT_TRANSIENT | SELECT_RUNNING | SELECT_PAUSED | \
+         SELECT_SHUTOFF | SELECT_OTHER)
+
+/* NOWAIT and BACKING change nothing. */
+static const FlagOption stats_flags[] = { { SELECT_ACTIVE, NULL },    { SELECT_INACTIVE, NULL }, { SELECT_PERSISTENT, NULL },
+                                          { SELECT_TRANSIENT, NULL }, { SELECT_RUNNING, NULL },  { SELECT_PAUSED, NULL },
+                                          { SELECT_SHUTOFF, NULL },   { SELECT_OTHER, NULL },    { 1u << 29, NULL },
+                                          { 1u << 30, NULL },         { STATS_ENFORCE, NULL },   {} };
 
 typedef struct Uuid {
         uint8_t bytes[XDR_UUID_BYTES];
@@ -282,7 +289,7 @@ static void on_filled(void *data, const GError *error) {
         Call *call = data;
         Collection *collection = call->state;
         g_autoptr(GVariant) named = g_variant_get_child_value(call->arguments, 0);
-        SelectedDomains selection = { collection, call->flags & (SELECT_ACTIVE | SELECT_INACTIVE) };
+        SelectedDomains selection = { collection, call->flags & STATS_SELECTED };
         if (error)
                 call_fail(call, g_error_copy(error));
         else {

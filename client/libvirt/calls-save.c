@@ -73,16 +73,19 @@ static void set_saved(Call *call) {
                          step_answer_nothing);
 }
 
+/* A file that cannot be read is mostly one that is not there. */
+static const ErrorChange no_file[] = { { LIBVIRT_INVALID_ARG, LIBVIRT_SYSTEM_ERROR }, {} };
+
 const CallRow save_calls[] = {
         { REMOTE_DOMAIN_MANAGED_SAVE, row_job, "ManagedSave", CHANGES, save_flags },
         { REMOTE_DOMAIN_MANAGED_SAVE_REMOVE, row_method, "RemoveManagedSave", CHANGES },
         { REMOTE_DOMAIN_MANAGED_SAVE_GET_XML_DESC, get_saved, NULL, READS, saved_flags },
         { REMOTE_DOMAIN_MANAGED_SAVE_DEFINE_XML, set_saved, NULL, CHANGES, saved_define_flags },
-        { REMOTE_DOMAIN_SAVE_IMAGE_GET_XML_DESC, get_saved, NULL, READS, saved_flags },
+        { REMOTE_DOMAIN_SAVE_IMAGE_GET_XML_DESC, get_saved, NULL, READS, saved_flags, .errors = no_file },
         { REMOTE_DOMAIN_SAVE_IMAGE_DEFINE_XML, set_saved, NULL, CHANGES, saved_define_flags },
         { REMOTE_DOMAIN_SAVE, save, NULL, CHANGES },
         { REMOTE_DOMAIN_SAVE_FLAGS, save, NULL, CHANGES, save_flags },
-        { REMOTE_DOMAIN_RESTORE, restore, NULL, CHANGES },
-        { REMOTE_DOMAIN_RESTORE_FLAGS, restore, NULL, CHANGES, save_flags },
+        { REMOTE_DOMAIN_RESTORE, restore, NULL, CHANGES, .errors = no_file },
+        { REMOTE_DOMAIN_RESTORE_FLAGS, restore, NULL, CHANGES, save_flags, .errors = no_file },
         {},
 };

@@ -309,7 +309,7 @@ static void set_metadata(Call *call) {
                 ask(call, type == METADATA_TITLE ? "SetTitle" : "SetDescription",
                     g_variant_new("(s@a{sv})", text, call_options(call)));
         else
-                call_refuse(call, LIBVIRT_ARGUMENT_UNSUPPORTED, "there is no metadata of type %d", type);
+                call_refuse(call, LIBVIRT_INVALID_ARG, "invalid argument: there is no metadata of type %d", type);
 }
 
 static void on_element(Call *call, GVariant *reply) {
@@ -340,9 +340,13 @@ static void get_metadata(Call *call) {
         if (type == METADATA_ELEMENT)
                 call_ask(call, call->domain, DOMAIN, "GetMetadata",
                          g_variant_new("(s@a{sv})", or_empty(call_optional(call, 2)), call_options(call)), "(s)", on_element);
-        else
+        else if (type == METADATA_TITLE || type == METADATA_DESCRIPTION)
                 call_read(call, call->domain, DOMAIN, on_texts);
+        else
+                call_refuse(call, LIBVIRT_INVALID_ARG, "invalid argument: there is no metadata of type %d", type);
 }
+
+static const ErrorChange is_there_already[] = { { LIBVIRT_OPERATION_FAILED, LIBVIRT_INVALID_ARG }, {} };
 
 const CallRow tune_calls[] = {
         { REMOTE_DOMAIN_SET_MEMORY, set_memory, NULL, CHANGES },
@@ -355,7 +359,7 @@ const CallRow tune_calls[] = {
         { REMOTE_DOMAIN_PIN_VCPU_FLAGS, pin_thread, "PinVCPU", CHANGES, affect_flags },
         { REMOTE_DOMAIN_PIN_IOTHREAD, pin_thread, "PinIOThread", CHANGES, affect_flags },
         { REMOTE_DOMAIN_PIN_EMULATOR, pin_emulator, "PinEmulator", CHANGES, affect_flags },
-        { REMOTE_DOMAIN_ADD_IOTHREAD, change_iothread, "AddIOThread", CHANGES, affect_flags },
+        { REMOTE_DOMAIN_ADD_IOTHREAD, change_iothread, "AddIOThread", CHANGES, affect_flags, .errors = is_there_already },
         { REMOTE_DOMAIN_DEL_IOTHREAD, change_iothread, "RemoveIOThread", CHANGES, affect_flags },
         { REMOTE_DOMAIN_SET_IOTHREAD_PARAMS, set_iothread, NULL, CHANGES, affect_flags },
         { REMOTE_DOMAIN_SET_VCPU, set_vcpu, NULL, CHANGES, affect_flags },

@@ -44,6 +44,7 @@ typedef enum LibvirtErrorCode {
         LIBVIRT_NO_FILTER_BINDING = 101,
         LIBVIRT_NO_NETWORK_PORT = 107,
         LIBVIRT_NO_CHECKPOINT = 103,
+        LIBVIRT_NO_BACKUP = 104,
 } LibvirtErrorCode;
 
 /* Who an error is from. */

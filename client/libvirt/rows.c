@@ -149,12 +149,25 @@ static void on_no_channel(Call *call, GVariant *properties) {
         call_refuse(call, LIBVIRT_ARGUMENT_UNSUPPORTED, "argument unsupported: QEMU guest agent is not configured");
 }
 
+/* What an agent that does not answer is called of a guest whose processors are stopped. */
+static void on_no_answer(Call *call, GVariant *properties) {
+        const char *state = "";
+        g_variant_lookup(properties, "State", "&s", &state);
+        if (g_str_equal(state, "running"))
+                call_fail(call, g_steal_pointer(&call->kept));
+        else
+                call_refuse(call, LIBVIRT_OPERATION_INVALID, "Requested operation is not valid: domain is not running");
+}
+
 /* The agent's object is there while the domain is active and has a channel for it. */
 static bool on_no_guest(Call *call, const GError *error) {
-        if (error->code != LIBVIRT_NO_DOMAIN)
+        bool is_there = error->code == LIBVIRT_AGENT_UNRESPONSIVE;
+        if (error->code != LIBVIRT_NO_DOMAIN && !is_there)
                 return false;
         call->on_error = NULL;
-        row_if_active(call, on_no_channel);
+        if (is_there)
+                call->kept = g_error_copy(error);
+        row_if_active(call, is_there ? on_no_answer : on_no_channel);
         return true;
 }
 

@@ -144,6 +144,40 @@ def errors_have_the_numbers_of_libvirt():
     connection.close()
 
 
+def what_is_wrong_first_is_told_as_by_libvirt():
+    """What libvirt's daemon says of a domain that is off, and of what it does not have, whatever else is wrong."""
+    connection, live = open_libvirt(), libvirt.VIR_DOMAIN_AFFECT_LIVE
+    domain = connection.lookupByName("web")
+    for function, *arguments in ((domain.attachDevice, "<x"), (domain.detachDevice, "<x"), (domain.detachDevice, "<x/>"), (domain.updateDeviceFlags, "<x", live),
+                                 (domain.detachDeviceFlags, "<rng/>", live), (domain.detachDeviceAlias, "ua-none", live)):
+        refused(libvirt.VIR_ERR_OPERATION_INVALID, function, *arguments)
+    refused(libvirt.VIR_ERR_INVALID_ARG, domain.metadata, 7, "http://x/", 0)
+    refused(libvirt.VIR_ERR_INVALID_ARG, domain.setMetadata, 7, "x", "k", "http://x/", 0)
+    refused(libvirt.VIR_ERR_SYSTEM_ERROR, connection.saveImageGetXMLDesc, "/nowhere/saved", 0)
+    refused(libvirt.VIR_ERR_OPERATION_UNSUPPORTED, connection.getSEVInfo, 0)
+    assert domain.launchSecurityInfo(0) == {}
+    selected = {flag: {each[0].name() for each in connection.getAllDomainStats(0, flag)} for flag in (
+        libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_PERSISTENT, libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_TRANSIENT, libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_SHUTOFF,
+        libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_RUNNING)}
+    assert list(selected.values()) == [{"web"}, set(), {"web"}, set()], selected
+    domain.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
+    refused(libvirt.VIR_ERR_NO_DOMAIN_BACKUP, domain.backupGetXMLDesc)
+    disk = hypervisor.document("asked", disk_rig.disk(disk_rig.image("asked.img") if REAL else "/asked.img") +
+                               "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>", memory=16)
+    asked = connection.createXML(disk, libvirt.VIR_DOMAIN_START_PAUSED)
+    if REAL:  # the laboratory has no work on images, and its agent is there at once
+        refused(libvirt.VIR_ERR_INVALID_ARG, asked.blockJobSetSpeed, "vda", 1, 0)
+        refused(libvirt.VIR_ERR_INVALID_ARG, asked.blockJobAbort, "vda", 0)
+        refused(libvirt.VIR_ERR_OPERATION_INVALID, asked.fsInfo)
+        asked.resume()
+        refused(libvirt.VIR_ERR_AGENT_UNRESPONSIVE, asked.fsInfo)
+        refused(libvirt.VIR_ERR_AGENT_UNRESPONSIVE, asked.setTime, None, libvirt.VIR_DOMAIN_TIME_SYNC)
+        refused(libvirt.VIR_ERR_AGENT_UNRESPONSIVE, asked.shutdownFlags, libvirt.VIR_DOMAIN_SHUTDOWN_GUEST_AGENT)
+        asked.shutdownFlags(libvirt.VIR_DOMAIN_SHUTDOWN_GUEST_AGENT | libvirt.VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN)
+    asked.destroy()
+    domain.destroy()
+
+
 def a_connection_that_was_opened_to_read_changes_nothing():
     if not libvirt:
         raise Skip("libvirt's Python module is not installed")
@@ -1061,6 +1095,7 @@ TESTS = [
     a_domain_lives_and_ends,
     a_transient_domain_goes_when_it_ends,
     errors_have_the_numbers_of_libvirt,
+    what_is_wrong_first_is_told_as_by_libvirt,
     a_connection_that_was_opened_to_read_changes_nothing,
     what_a_domain_is_given_can_be_changed,
     what_a_domain_may_use_is_told_and_limited,
