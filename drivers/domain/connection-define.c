@@ -274,7 +274,8 @@ static void begin_undefine(Change *change) {
         else if (!error && tree_is_changing(domain, &snapshot_tree))
                 domain_fail(domain, &error, VIRTBUS_ERROR_RESOURCE_BUSY,
                             "a snapshot of it is being made, deleted or reverted to; call again when that is done");
-        else if (!error && snapshots_check(domain, &error) && snapshots_count(domain) > 0 && !change->also.snapshots)
+        else if (!error && !hypervisor->own_snapshots && snapshots_check(domain, &error) && snapshots_count(domain) > 0 &&
+                 !change->also.snapshots)
                 domain_fail(domain, &error, VIRTBUS_ERROR_OPERATION_INVALID,
                             "it has %u snapshots; pass the option snapshots to forget them too", snapshots_count(domain));
         else if (!error && tree_is_changing(domain, &checkpoint_tree))

@@ -160,6 +160,15 @@ typedef struct HypervisorSnapshots {
         void (*remove)(Operation *operation, const SnapshotDefinition *definition, const char *traces);
 } HypervisorSnapshots;
 
+/* Snapshots that it keeps itself, instead of those of HypervisorSnapshots: it tells which there are by tree_show. */
+typedef struct HypervisorOwnSnapshots {
+        /* Each does what operations/own-snapshot.h says, of a domain in any state, and ends the operation: create with
+         * own_snapshot_created, or an error. */
+        void (*create)(Operation *operation);
+        void (*revert)(Operation *operation);
+        void (*remove)(Operation *operation);
+} HypervisorOwnSnapshots;
+
 /* Marks in images from which on what is written is noted. Without it, no domain has any. */
 typedef struct HypervisorCheckpoints {
         /* Looks whether what checkpoint_create_definition says can be made in the guest that is up, and changes nothing:
@@ -292,6 +301,7 @@ struct Hypervisor {
         const HypervisorConsoles *consoles;
         const HypervisorDiskJobs *disk_jobs;
         const HypervisorSnapshots *snapshots;
+        const HypervisorOwnSnapshots *own_snapshots;
         const HypervisorCheckpoints *checkpoints;
         const HypervisorBackups *backups;
         const HypervisorMachine *machine;

@@ -5,6 +5,7 @@
 
 #include "domain/connection.h"
 #include "domain/offers.h"
+#include "domain/operations/own-snapshot.h"
 #include "domain/operations/snapshot-create.h"
 #include "domain/operations/snapshot-delete.h"
 #include "domain/operations/snapshot-revert.h"
@@ -12,6 +13,11 @@
 #include "vtables.h"
 
 SNAPSHOT_VTABLE(Snapshot, bus);
+
+/* Whether the hypervisor keeps them itself. */
+static bool is_own(const Domain *domain) {
+        return domain->connection->hypervisor->own_snapshots != NULL;
+}
 
 /* Of the domain */
 
@@ -32,7 +38,8 @@ void snapshot_bus_create(Call *call, Domain *domain, const char *xml, sd_bus_mes
         if (error)
                 call_fail(call, error);
         else
-                domain_operate(domain, snapshot_create_new(call, g_steal_pointer(&definition), asked));
+                domain_operate(domain, (is_own(domain) ? own_snapshot_create_new
+                                                       : snapshot_create_new)(call, g_steal_pointer(&definition), asked));
 }
 
 void snapshot_bus_redefine(Call *call, Domain *domain, const char *xml, sd_bus_message *options) {
@@ -58,14 +65,16 @@ static void bus_revert(Call *call, Snapshot *self, sd_bus_message *options) {
         if (error)
                 call_fail(call, error);
         else
-                domain_operate(self->domain, snapshot_revert_new(call, self->definition->name, asked));
+                domain_operate(self->domain, (is_own(self->domain) ? own_snapshot_revert_new
+                                                                   : snapshot_revert_new)(call, self->definition->name, asked));
 }
 
 static void bus_delete(Call *call, Snapshot *self, sd_bus_message *options) {
         g_autoptr(GError) error = NULL;
         TreeDeleteOptions asked = { 0 };
         if (tree_delete_read(options, &asked, &error))
-                domain_operate(self->domain, snapshot_delete_new(call, self->definition->name, asked));
+                domain_operate(self->domain, (is_own(self->domain) ? own_snapshot_delete_new
+                                                                   : snapshot_delete_new)(call, self->definition->name, asked));
         else
                 call_fail(call, error);
 }

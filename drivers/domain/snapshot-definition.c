@@ -24,7 +24,7 @@ static void disk_free(void *data) {
         g_free(disk);
 }
 
-static SnapshotDefinition *definition_new(void) {
+SnapshotDefinition *snapshot_definition_new(void) {
         SnapshotDefinition *definition = g_new0(SnapshotDefinition, 1);
         tree_item_init(&definition->item);
         definition->disks = g_ptr_array_new_with_free_func(disk_free);
@@ -142,7 +142,7 @@ static SnapshotDefinition *read_root(const xmlNode *root, bool known, GError **e
         static const char *const elements[] = { "name",   "description", "state",  "creationTime",   "parent",
                                                 "memory", "disks",       "domain", "inactiveDomain", "cookie",
                                                 "active", "revertDisks", NULL };
-        g_autoptr(SnapshotDefinition) definition = definition_new();
+        g_autoptr(SnapshotDefinition) definition = snapshot_definition_new();
         const xmlNode *memory = xml_child(root, "memory");
         if (!tree_item_check_elements(root, elements, "snapshot", error) ||
             !tree_item_read(&definition->item, root, "snapshot", known, error) ||

@@ -37,6 +37,9 @@ typedef struct SnapshotDefinition {
 
 const char *snapshot_place_name(SnapshotPlace place); /* "" for UNSAID */
 
+/* One that says nothing yet. */
+SnapshotDefinition *snapshot_definition_new(void);
+
 SnapshotDefinition *snapshot_definition_ref(SnapshotDefinition *definition);
 void snapshot_definition_unref(SnapshotDefinition *definition);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SnapshotDefinition, snapshot_definition_unref)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "domain/tree.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/store.h"
@@ -107,7 +108,7 @@ const char *tree_pending_traces(const Domain *domain, const TreeKind *kind) {
 }
 
 const char *tree_path(const TreeNode *node) {
-        return node ? published_path(node->published) : "/";
+        return node && node->published ? published_path(node->published) : "/";
 }
 
 /* A tree has no circles: what would make one is refused when it is read. */
@@ -131,6 +132,15 @@ GPtrArray *tree_branch(const Domain *domain, const TreeKind *kind, const char *n
         GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
         collect(names, domain, kind, name);
         return names;
+}
+
+void tree_name(const Domain *domain, const TreeKind *kind, TreeItem *item) {
+        item->created = g_get_real_time() / G_USEC_PER_SEC;
+        for (int64_t number = item->created; !item->name; number++) {
+                g_autofree char *digits = g_strdup_printf("%" PRId64, number);
+                if (!tree_find(domain, kind, digits))
+                        item->name = g_steal_pointer(&digits);
+        }
 }
 
 static bool is_of_tree(const Operation *operation, const TreeKind *kind) {
@@ -322,6 +332,18 @@ void tree_change_write(TreeChange *change, WorkDone done, void *data) {
         on_written(change, error);
 }
 
+/* Kept elsewhere */
+
+void tree_show(Domain *domain, const TreeKind *kind, const GPtrArray *items, const char *current) {
+        g_autoptr(TreeFile) file = tree_file_new(kind);
+        for (guint i = 0; i < items->len; i++)
+                g_ptr_array_add(file->items, ref(items->pdata[i]));
+        file->current = g_strdup(current);
+        apply(domain, kind, file);
+        if (domain->published)
+                kind->announce(domain);
+}
+
 /* Beginning and end */
 
 typedef struct Loading {
@@ -385,7 +407,7 @@ void tree_gone(Domain *domain, const TreeKind *kind) {
 
 void tree_publish(Domain *domain, const TreeKind *kind, const Vtable *const *vtables) {
         g_autofree char *prefix = g_strdup_printf("%s/%s", published_path(domain->published), kind->one);
-        for (guint i = 0; i < tree_count(domain, kind); i++) {
+        for (guint i = 0; i < tree_count(domain, kind); i++) { /* a parent has no children before these are there */
                 TreeNode *node = tree_at(domain, kind, i);
                 char *path = NULL;
                 if (node->published || sd_bus_path_encode(prefix, node->item->name, &path) < 0)
@@ -401,7 +423,7 @@ int tree_append_children(const TreeNode *node, const TreeKind *kind, sd_bus_mess
         int r = sd_bus_message_open_container(message, 'a', "o");
         for (guint i = 0; r >= 0 && i < tree_count(node->domain, kind); i++) {
                 const TreeNode *child = tree_at(node->domain, kind, i);
-                if (g_strcmp0(child->item->parent, node->item->name) == 0)
+                if (child->published && g_strcmp0(child->item->parent, node->item->name) == 0)
                         r = sd_bus_message_append(message, "o", tree_path(child));
         }
         return r < 0 ? r : sd_bus_message_close_container(message);

@@ -10,6 +10,7 @@
 #include "esx/login.h"
 #include "esx/inventory.h"
 #include "esx/power-task.h"
+#include "esx/snapshot-task.h"
 #include "vmx/vmx-hypervisor.h"
 #include "vmx/vmx-read.h"
 
@@ -65,7 +66,13 @@ static void on_ended(Esx *esx, const GError *error) {
         virtbus_error_set(&unknown, virtbus_error_code(error), "%s; whether it was done is not known", error->message);
         inventory_cut(esx, unknown);
         tasks_end(esx, unknown);
+        snapshot_task_end(esx, unknown);
         define_end(esx, unknown);
+}
+
+static void on_told_all(Esx *esx, bool is_last) {
+        define_settle(esx, is_last);
+        snapshot_task_settle(esx, is_last);
 }
 
 static void on_ready(Esx *esx) {
@@ -106,7 +113,8 @@ static bool open_elsewhere(Connection *connection, GError **error) {
         esx->changes = g_hash_table_new(NULL, NULL);
         esx->started = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
         esx->ended = on_ended;
-        esx->told_all = define_settle;
+        esx->snapshot_tasks = g_hash_table_new(NULL, NULL);
+        esx->told_all = on_told_all;
         inventory_open(esx);
         tasks_open(esx);
         return true;
@@ -119,6 +127,7 @@ static void close_elsewhere(Connection *connection) {
         tasks_close(esx);
         session_clear(esx);
         g_hash_table_unref(esx->changes);
+        g_hash_table_unref(esx->snapshot_tasks);
         g_hash_table_unref(esx->facts);
         g_hash_table_unref(esx->started);
         remote_uri_free(esx->uri);
@@ -214,6 +223,7 @@ static const Hypervisor elsewhere = {
         .documents = &documents,
         .abilities = &abilities,
         .power = &power_task_functions,
+        .own_snapshots = &snapshot_task_functions,
 };
 
 const Hypervisor esx_hypervisor = {

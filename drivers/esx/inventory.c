@@ -9,6 +9,7 @@
 #include "domain/connection-table.h"
 #include "domain/domain-recover.h"
 #include "domain/domain-run.h"
+#include "domain/operations/own-snapshot.h"
 #include "domain/operations/start.h"
 #include "errors.h"
 #include "esx/autostart.h"
@@ -19,6 +20,7 @@
 
 #define DEVICES "config.hardware.device"
 #define QUESTION "runtime.question"
+#define SNAPSHOTS "snapshot"
 
 const char *const inventory_properties[] = {
         "name",
@@ -34,6 +36,7 @@ const char *const inventory_properties[] = {
         MACHINE_SHARES,
         DEVICES,
         QUESTION,
+        SNAPSHOTS,
         MACHINE_POWER,
         "runtime.bootTime",
         NULL,
@@ -50,6 +53,7 @@ static void machine_free(void *data) {
         g_free(machine->asks);
         g_free(machine->choice);
         g_free(machine->uuid);
+        told_snapshots_free(machine->snapshots);
         g_free(machine);
 }
 
@@ -106,6 +110,12 @@ static void take_question(EsxMachine *machine, const xmlNode *value) {
                         machine->choice = xml_text_at(choice, "key");
 }
 
+static void take_snapshots(EsxMachine *machine, const xmlNode *value) {
+        g_clear_pointer(&machine->snapshots, told_snapshots_free);
+        machine->snapshots = value ? told_snapshots_read(value) : NULL;
+        machine->shows_snapshots = false;
+}
+
 /* One property; VALUE is NULL where it has none any more. */
 static void take_change(EsxMachine *machine, const char *name, const xmlNode *value) {
         const char *known = NULL;
@@ -122,6 +132,8 @@ static void take_change(EsxMachine *machine, const char *name, const xmlNode *va
                 machine->devices = g_strdup(lines->str);
         } else if (strcmp(known, QUESTION) == 0)
                 take_question(machine, value);
+        else if (strcmp(known, SNAPSHOTS) == 0)
+                take_snapshots(machine, value);
         else {
                 bool is_level = strcmp(known, MACHINE_SHARES) == 0;
                 g_autofree char *level = is_level ? xml_text_at(value, "level") : NULL;
@@ -152,6 +164,7 @@ void inventory_update(Esx *esx, const VimReference *reference, const xmlNode *ob
                 g_hash_table_remove_all(machine->values);
                 g_clear_pointer(&machine->devices, g_free);
                 take_question(machine, NULL);
+                take_snapshots(machine, NULL);
         }
         machine->was_seen = machine->has_changed = true;
         for (xmlNode *change = xml_child(object, "changeSet"); change; change = xml_next(change, "changeSet")) {
@@ -274,7 +287,8 @@ static bool settle(EsxMachine *machine, Domain *domain, bool is_last) {
                 run = domain->run;
         }
         if (!run && !is_off) {
-                if (domain_is_active(domain) || domain->operation || domain->waiting.length > 0 || domain->holds > 0)
+                bool is_held = domain->operation && !own_snapshot_is(domain->operation);
+                if (domain_is_active(domain) || is_held || domain->waiting.length > 0 || domain->holds > 0)
                         return false;
                 adopt(domain, machine);
                 return true;
@@ -282,7 +296,9 @@ static bool settle(EsxMachine *machine, Domain *domain, bool is_last) {
         if (!run)
                 return true;
         if (is_off && (run->is_ending || !operation_is(run->operation, &start_class)))
-                end_run(domain, run->is_ending ? REASON_DESTROYED : REASON_SHUTDOWN);
+                end_run(domain, run->is_ending                                                ? REASON_DESTROYED
+                                : operation_is(domain->operation, &own_snapshot_revert_class) ? REASON_SNAPSHOT
+                                                                                              : REASON_SHUTDOWN);
         else if (!run->operation && is_suspended && domain->state == DOMAIN_RUNNING)
                 domain_changed(domain, DOMAIN_PAUSED, REASON_USER);
         else if (!run->operation && !is_suspended && !is_off && domain->state == DOMAIN_PAUSED)
@@ -330,6 +346,7 @@ static void hide(EsxMachine *machine) {
         if (!uuid)
                 return;
         g_hash_table_remove(esx->shown, uuid);
+        machine->shows_snapshots = false;
         Domain *domain = connection_find(esx->connection, uuid);
         if (!domain || turns_taken(esx->connection->turns, uuid, domain_name(domain)))
                 return;
@@ -381,6 +398,15 @@ void inventory_show_autostart(Esx *esx) {
         }
 }
 
+static void show_snapshots(EsxMachine *machine, Domain *domain) {
+        if (machine->shows_snapshots)
+                return;
+        machine->shows_snapshots = true;
+        if (machine->snapshots && machine->snapshots->is_incomplete)
+                tell_fault(machine, "is shown without some of its snapshots", "there are too many, or some cannot be told apart");
+        told_snapshots_show(machine->snapshots, domain);
+}
+
 /* True where nothing is left to be done for it. */
 static bool show(EsxMachine *machine, bool is_last) {
         Esx *esx = machine->esx;
@@ -399,8 +425,10 @@ static bool show(EsxMachine *machine, bool is_last) {
         if (domain)
                 domain_ref(domain);
         if (turns_taken(connection->turns, definition->uuid, definition->name)) { /* who changes it has it shown again */
-                if (domain)
+                if (domain) {
+                        show_snapshots(machine, domain);
                         settle(machine, domain, is_last);
+                }
                 return false;
         }
         if (!domain)
@@ -413,6 +441,7 @@ static bool show(EsxMachine *machine, bool is_last) {
                         domain_set_live(domain, definition);
         }
         show_autostart(machine, domain);
+        show_snapshots(machine, domain);
         return settle(machine, domain, is_last);
 }
 

@@ -6,6 +6,7 @@
 #include "domain/operation.h"
 #include "esx/session.h"
 #include "esx/tasks.h"
+#include "esx/told-snapshots.h"
 
 /* How many are shown: a vCenter's own maximum is 40,000, of all its hosts. */
 #define MACHINES_MAX 20000
@@ -13,12 +14,14 @@
 typedef struct EsxMachine {
         Esx *esx;
         VimReference reference;
-        GHashTable *values; /* property -> text */
-        char *devices;      /* as lines of its configuration */
-        char *question;     /* that it waits for an answer of: "ID"; or NULL */
-        char *asks;         /* its words */
-        char *choice;       /* the answer that it proposes */
-        char *uuid;         /* of its domain; NULL: it is not shown */
+        GHashTable *values;       /* property -> text */
+        char *devices;            /* as lines of its configuration */
+        char *question;           /* that it waits for an answer of: "ID"; or NULL */
+        char *asks;               /* its words */
+        char *choice;             /* the answer that it proposes */
+        char *uuid;               /* of its domain; NULL: it is not shown */
+        ToldSnapshots *snapshots; /* or NULL */
+        bool shows_snapshots;     /* as they are told */
         bool has_changed, was_seen, is_answered, is_dropped;
 } EsxMachine;
 

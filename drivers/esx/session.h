@@ -22,19 +22,20 @@ typedef struct Esx {
         Http *http;
         Vim *vim; /* NULL: nothing is connected */
         EsxContent content;
-        VimReference scope;     /* the machines are below: all, a part of the inventory, or a host */
-        VimReference host;      /* where there is only one; else empty */
-        unsigned n_looked_up;   /* ways to read the path of the URI that were tried */
-        char *update_version;   /* of what was read last */
-        GHashTable *machines;   /* a reference's value -> EsxMachine */
-        GHashTable *shown;      /* UUID -> EsxMachine: those that are domains */
-        GHashTable *tasks;      /* the same -> EsxTask */
-        GHashTable *waits;      /* EsxWait: for tasks */
-        GHashTable *told;       /* machine -> fault: of what is left out, which is logged once */
-        VimReference autostart; /* the host's list of machines that it starts (autostart.h): */
-        GHashTable *started;    /* their references' values */
-        bool starts_machines;   /* whether it starts any */
-        GHashTable *facts;      /* of the host: property -> text */
+        VimReference scope;         /* the machines are below: all, a part of the inventory, or a host */
+        VimReference host;          /* where there is only one; else empty */
+        unsigned n_looked_up;       /* ways to read the path of the URI that were tried */
+        char *update_version;       /* of what was read last */
+        GHashTable *machines;       /* a reference's value -> EsxMachine */
+        GHashTable *shown;          /* UUID -> EsxMachine: those that are domains */
+        GHashTable *tasks;          /* the same -> EsxTask */
+        GHashTable *waits;          /* EsxWait: for tasks */
+        GHashTable *snapshot_tasks; /* SnapshotTask: operations on snapshots, at work (snapshot-task.c) */
+        GHashTable *told;           /* machine -> fault: of what is left out, which is logged once */
+        VimReference autostart;     /* the host's list of machines that it starts (autostart.h): */
+        GHashTable *started;        /* their references' values */
+        bool starts_machines;       /* whether it starts any */
+        GHashTable *facts;          /* of the host: property -> text */
         struct {
                 void (*ready)(struct Esx *esx); /* NULL: it was called */
                 bool has_updates, is_truncated; /* of the answer that is read */

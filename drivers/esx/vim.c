@@ -76,6 +76,9 @@ static const struct {
         { "RestrictedVersion", VIRTBUS_ERROR_UNSUPPORTED, "its license allows nothing to be changed" },
         { "NotSupported", VIRTBUS_ERROR_UNSUPPORTED, "it does not support this" },
         { "MethodNotFound", VIRTBUS_ERROR_UNSUPPORTED, "it does not know this" },
+        { "TooManySnapshotLevels", VIRTBUS_ERROR_LIMIT_EXCEEDED, "a machine has no more snapshots above each other" },
+        { "ApplicationQuiesceFault", VIRTBUS_ERROR_HYPERVISOR_FAILED, "the guest's programs could not be brought to rest" },
+        { "FilesystemQuiesceFault", VIRTBUS_ERROR_HYPERVISOR_FAILED, "the guest's file systems could not be brought to rest" },
         { "RequestCanceled", VIRTBUS_ERROR_CANCELLED, "it was cancelled" },
         { "ManagedObjectNotFound", VIRTBUS_ERROR_HYPERVISOR_FAILED, "it is not there any more" },
 };

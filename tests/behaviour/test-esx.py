@@ -17,6 +17,7 @@ import signal
 import subprocess
 import sys
 import time
+from xml.sax.saxutils import escape
 
 from esx_rig import PASSWORD, USER, Simulator
 from face_rig import virsh_on
@@ -386,6 +387,123 @@ def a_question_is_named_or_answered_as_the_uri_says():
             do(one, "Resume")
 
 
+# Snapshots
+
+
+def snapshots(machine):
+    """By name: (state, parent's name, current, children's names, memory)."""
+    found = {path: interfaces[f"{NAME}.Snapshot"] for path, interfaces in bus.objects(machine).items() if f"{NAME}.Snapshot" in interfaces}
+    names = {path: told["Name"] for path, told in found.items()} | {"/": ""}
+    return {told["Name"]: (told["State"], names[told["Parent"]], told["Current"], sorted(names.get(child, "") for child in told["Children"]), told["Memory"])
+            for told in found.values()}
+
+
+def snapshot(machine, name):
+    return next(path for path, interfaces in bus.objects(machine).items() if interfaces.get(f"{NAME}.Snapshot", {}).get("Name") == name)
+
+
+def create_snapshot(machine, name, more="", **options):
+    return bus.call(machine, DOMAIN, "CreateSnapshot", "sa{sv}", f"<domainsnapshot>{name and f'<name>{name}</name>'}{more}</domainsnapshot>", variants(options))
+
+
+def of_snapshot(path, member, **options):
+    return bus.call(path, f"{NAME}.Snapshot", member, "a{sv}", variants(options))
+
+
+def snapshots_are_objects_and_are_made_gone_back_to_and_deleted():
+    with opened(host()) as connection:
+        one = domain(connection, "ha-host_VM0")
+        assert state(one) == "running" and not snapshots(one) and not bus.get(one, "Domain", "HasSnapshots")
+        first = create_snapshot(one, "first", "<description>a &lt;b&gt; \u00e9</description>")
+        assert first == f"{one}/snapshot/first" and bus.get(one, "Domain", "CurrentSnapshot") == first and bus.get(one, "Domain", "HasSnapshots")
+        told = bus.get_all(first, "Snapshot")
+        assert (told["Description"], told["Parent"], told["Disks"]) == ("a <b> \u00e9", "/", []) and abs(told["CreationTime"] / 1e6 - time.time()) < 60, told
+        create_snapshot(one, "second", disk_only=True)
+        do(one, "Destroy")
+        create_snapshot(one, "off")
+        assert snapshots(one) == {"first": ("running", "", False, ["second"], "internal"), "second": ("shutoff", "first", False, ["off"], "no"),
+                                  "off": ("shutoff", "second", True, [], "no")}, snapshots(one)
+        contains(bus.call(first, f"{NAME}.Snapshot", "GetXML"), "<name>first</name>", "<state>running</state>", "a &lt;b&gt;", bus.get(one, "Domain", "UUID"))
+        for name, options, wanted, reason in (("first", {}, "running", "unknown"), ("second", {}, "shutoff", "snapshot"), ("off", {"running": True}, "running", "booted"),
+                                              ("second", {"running": True}, "running", "booted")):
+            of_snapshot(snapshot(one, name), "Revert", **options)
+            assert (state(one), bus.get(one, "Domain", "StateReason")) == (wanted, reason), (name, state(one), bus.get(one, "Domain", "StateReason"))
+            assert snapshots(one)[name][2] and bus.get(one, "Domain", "CurrentSnapshot") == snapshot(one, name), name
+        do(one, "Suspend")
+        create_snapshot(one, "resting")
+        assert snapshots(one)["resting"] == ("paused", "second", True, [], "internal")
+        do(one, "Resume")
+        of_snapshot(snapshot(one, "resting"), "Revert")
+        assert state(one) == "paused"
+        of_snapshot(snapshot(one, "resting"), "Revert", running=True)
+        assert state(one) == "running"
+        of_snapshot(snapshot(one, "second"), "Delete", children_only=True)
+        assert sorted(snapshots(one)) == ["first", "second"] and snapshots(one)["second"][2]
+        create_snapshot(one, "third")
+        of_snapshot(first, "Delete")
+        assert {name: told[1] for name, told in snapshots(one).items()} == {"second": "", "third": "second"}
+        of_snapshot(snapshot(one, "second"), "Delete", children=True)
+        assert not snapshots(one) and bus.get(one, "Domain", "CurrentSnapshot") == "/"
+
+
+def snapshots_that_somebody_else_makes_are_shown_in_time_each_by_a_name_of_its_own():
+    with opened(host()) as connection:
+        one = domain(connection, "ha-host_VM0")
+
+        def make(name):
+            host().do("ha-host_VM0", "CreateSnapshot_Task", f"<name>{escape(name)}</name><description>x</description><memory>true</memory><quiesce>false</quiesce>")
+        bus.signals.clear()
+        make("there")
+        within(SEEN, lambda: "there" in snapshots(one), "its snapshot")
+        bus.wait_signal(one, "InterfacesAdded", lambda arguments: arguments[0].endswith("/snapshot/there"))
+        for name in ("a/b\tc", ".hidden", "", "x" * 600, "\u00e9" * 200):
+            make(name)
+        within(SEEN, lambda: len(snapshots(one)) == 6, "the rest")
+        assert {"a%2fb%09c", "%2ehidden", "snapshot"} < set(snapshots(one)), snapshots(one)
+        assert all(len(name.encode()) <= 255 for name in snapshots(one)), snapshots(one)
+        of_snapshot(snapshot(one, "%2ehidden"), "Revert")
+        assert snapshots(one)["%2ehidden"][2]
+        make("there")
+        within(SEEN, lambda: len([name for name in snapshots(one) if name.startswith("there (")]) == 2, "names that tell them apart")
+        assert "there" not in snapshots(one)
+        later = max((name for name in snapshots(one) if name.startswith("there (")), key=lambda name: int(name[7:-1]))
+        assert snapshots(one)[later][1] == "%2ehidden"
+        bus.signals.clear()
+        of_snapshot(snapshot(one, later), "Delete")
+        assert "there" in snapshots(one) and later not in snapshots(one)
+        before = snapshots(one)
+        bus.kill_driver("ESX")
+        bus.wait(lambda: reached(connection) and snapshots(one) == before, "them to come back")
+        of_snapshot(snapshot(one, "there"), "Delete", children=True)
+        within(SEEN, lambda: not snapshots(one), "their end")
+
+
+def what_cannot_be_of_snapshots_is_refused_by_name():
+    with opened(host()) as connection:
+        one = domain(connection, "ha-host_VM0")
+        made = create_snapshot(one, "")
+        assert bus.get(made, "Snapshot", "Name").isdigit()
+        for error, word, more, options in (
+                ("Unsupported", "<disks>", "<disks><disk name='sda' snapshot='external'/></disks>", {}), ("InvalidArgument", "names files", "<memory snapshot='external' file='/m'/>", {}),
+                ("Unsupported", "halt", "", {"halt": True}), ("Unsupported", "no_metadata", "", {"no_metadata": True}), ("InvalidArgument", "disk_only", "", {"quiesce": True}),
+                ("InvalidArgument", "colour", "", {"colour": True}), ("InvalidXML", "colour", "<colour/>", {}), ("InvalidArgument", "memory", "<memory snapshot='internal'/>", {"disk_only": True})):
+            contains(expect(error, create_snapshot, one, "no", more, **options), word)
+        contains(expect("Unsupported", bus.call, one, DOMAIN, "CreateSnapshotWithFiles", "sa{sv}", "<domainsnapshot><memory snapshot='external' file='/m'/></domainsnapshot>", {}),
+                 "<memory>")
+        contains(expect("AlreadyExists", create_snapshot, one, bus.get(made, "Snapshot", "Name")), "already")
+        contains(expect("Unsupported", bus.call, one, DOMAIN, "RedefineSnapshot", "sa{sv}",
+                        "<domainsnapshot><name>x</name><state>shutoff</state><creationTime>1</creationTime></domainsnapshot>", {}), "RedefineSnapshot")
+        contains(expect("Unsupported", of_snapshot, made, "Revert", paused=True), "paused")
+        contains(expect("Unsupported", of_snapshot, made, "Delete", metadata_only=True), "metadata_only")
+        for method, call in (("CreateSnapshot_Task", lambda: create_snapshot(one, "no")), ("RevertToSnapshot_Task", lambda: of_snapshot(made, "Revert")),
+                             ("RemoveSnapshot_Task", lambda: of_snapshot(made, "Delete"))):
+            for fault, error in (("NoPermission", "AccessDenied"), ("TooManySnapshotLevels", "LimitExceeded"), ("Strange", "HypervisorFailed")):
+                host().tell("fault", method, fault)
+                contains(expect(error, call), "because", "ha-host_VM0")
+        assert list(snapshots(one)) == [bus.get(made, "Snapshot", "Name")]
+        of_snapshot(made, "Delete")
+
+
 # What others do
 
 
@@ -597,6 +715,15 @@ def libvirts_clients_find_it():
         contains(virsh("dumpxml", "ha-host_VM0"), "[LocalDS_0] ha-host_VM0/disk1.vmdk")
         virsh("destroy", "ha-host_VM0")
         virsh("start", "ha-host_VM0")
+        virsh("snapshot-create-as", "ha-host_VM0", "one", "of two")
+        virsh("snapshot-create-as", "ha-host_VM0", "two", "--disk-only")
+        contains(virsh("snapshot-list", "ha-host_VM0", "--tree"), "one", "two")
+        contains(virsh("snapshot-info", "ha-host_VM0", "one"), "running", "internal")
+        contains(virsh("snapshot-current", "ha-host_VM0", "--name"), "two")
+        virsh("snapshot-revert", "ha-host_VM0", "one")
+        contains(virsh("snapshot-current", "ha-host_VM0"), "<name>one</name>", "of two")
+        virsh("snapshot-delete", "ha-host_VM0", "one", "--children")
+        contains(virsh("snapshot-list", "ha-host_VM0", "--name") + ".", ".")
         contains(virsh("domstate", "ha-host_VM0"), "running")
 
 
@@ -607,7 +734,10 @@ def who_may_not_is_refused():
     assert denied(alice.call, "/org/virtbus1", MANAGER, "OpenConnection", "sa{sv}", repr(host().uri()), "@a{sv} {}")
     with opened(host()) as connection:
         one = domain(connection, "ha-host_VM0")
-        for call in ((one, DOMAIN, "Destroy", "a{sv}", "@a{sv} {}"), (one, DOMAIN, "GetXML", "a{sv}", "@a{sv} {}"), (connection, CONNECTION, "Close"),
+        made = create_snapshot(one, "mine")
+        for call in ((one, DOMAIN, "Destroy", "a{sv}", "@a{sv} {}"), (one, DOMAIN, "CreateSnapshot", "sa{sv}", repr("<domainsnapshot/>"), "@a{sv} {}"),
+                     (made, f"{NAME}.Snapshot", "Revert", "a{sv}", "@a{sv} {}"), (made, f"{NAME}.Snapshot", "Delete", "a{sv}", "@a{sv} {}"),
+                     (made, f"{NAME}.Snapshot", "GetXML"), (one, DOMAIN, "GetXML", "a{sv}", "@a{sv} {}"), (connection, CONNECTION, "Close"),
                      (connection, CONNECTION, "DefineDomain", "sa{sv}", repr(document()), "@a{sv} {}")):
             assert denied(alice.call, *call), call
         polkit_rules(bus, "polkit.addRule(function(a, s) { if (a.id == 'org.virtbus1.connection.open' && a.lookup('uri_scheme') == 'esx' &&"
@@ -637,6 +767,9 @@ if __name__ == "__main__":
         what_cannot_be_registered_leaves_no_file,
         what_the_server_refuses_is_said_in_its_words,
         a_question_is_named_or_answered_as_the_uri_says,
+        snapshots_are_objects_and_are_made_gone_back_to_and_deleted,
+        snapshots_that_somebody_else_makes_are_shown_in_time_each_by_a_name_of_its_own,
+        what_cannot_be_of_snapshots_is_refused_by_name,
         what_changes_behind_its_back_is_signalled_in_time,
         tasks_are_jobs_whoever_has_begun_them,
         one_server_has_one_connection_and_others_have_theirs,

@@ -7,10 +7,33 @@
 
 #include "base/xml.h"
 #include "domain/connection.h"
+#include "domain/snapshot.h"
 #include "esx/esx.h"
 #include "esx/inventory.h"
 #include "esx/updates.h"
 #include "fuzz.h"
+
+/* They are a tree: each has a name of its own, a document that is read again, and parents that end. */
+static void check_snapshots(const Domain *domain) {
+        g_assert_cmpuint(snapshots_count(domain), <=, SNAPSHOTS_MAX);
+        for (unsigned i = 0; i < snapshots_count(domain); i++) {
+                const Snapshot *snapshot = snapshots_at(domain, i);
+                g_autoptr(GError) error = NULL;
+                g_autofree char *text = snapshot_definition_text(snapshot->definition, false);
+                g_autoptr(SnapshotDefinition) again = snapshot_definition_parse_own(text, &error);
+                g_assert_no_error(error);
+                g_assert_cmpstr(again->name, ==, snapshot->definition->name);
+                g_assert_true(snapshot_find(domain, again->name) == snapshot);
+                unsigned depth = 0;
+                for (const char *parent = snapshot->definition->parent; parent; depth++) {
+                        const Snapshot *above = snapshot_find(domain, parent);
+                        g_assert_nonnull(above);
+                        g_assert_cmpuint(depth, <, SNAPSHOTS_MAX);
+                        parent = above->definition->parent;
+                }
+                g_assert_cmpstr(snapshot_path(snapshot), !=, "/");
+        }
+}
 
 static void check_domains(Connection *connection) {
         GHashTableIter iterator;
@@ -22,6 +45,7 @@ static void check_domains(Connection *connection) {
                 g_autoptr(Definition) again = definition_parse(domain_definition(domain)->xml, &error);
                 g_assert_no_error(error);
                 g_assert_cmpstr(again->uuid, ==, domain->uuid);
+                check_snapshots(domain);
         }
 }
 

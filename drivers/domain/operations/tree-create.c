@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "domain/operations/tree-create.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 #include "bus.h"
@@ -25,13 +24,7 @@ static const TreeKind *tree_of(const TreeCreate *self) {
 }
 
 void tree_create_name(TreeCreate *self) {
-        TreeItem *item = self->item;
-        item->created = g_get_real_time() / G_USEC_PER_SEC;
-        for (int64_t number = item->created; !item->name; number++) {
-                g_autofree char *digits = g_strdup_printf("%" PRId64, number);
-                if (!tree_find(self->operation.domain, tree_of(self), digits))
-                        item->name = g_steal_pointer(&digits);
-        }
+        tree_name(self->operation.domain, tree_of(self), self->item);
 }
 
 bool tree_create_check(TreeCreate *self, GError **error) {

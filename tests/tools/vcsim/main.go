@@ -2,7 +2,8 @@
 
 // vcsim is what stands for an ESX host or a vCenter in tests: govmomi's simulator, as Debian has it, behind a front. The front
 // writes what real servers write and the simulator does not (the types of what is in arrays), answers as VMware documents what
-// the simulator lacks (ReconfigureAutostart, RebootGuest, CancelTask, AnswerVM, what RegisterVM_Task reads of a .vmx file), and misbehaves when it is told to.
+// the simulator lacks (ReconfigureAutostart, RebootGuest, CancelTask, AnswerVM, what RegisterVM_Task reads of a .vmx file, RemoveSnapshot_Task of the
+// current one at the root, the state that RevertToSnapshot_Task brings), and misbehaves when it is told to.
 //
 // It prints its port, and then does what it reads, a line each, and prints "done" and what there is to tell:
 //
@@ -187,6 +188,85 @@ func max(a, b int) int {
 	return b
 }
 
+// The machine that has a snapshot, and what is told of that.
+func snapshot(value string) (*simulator.VirtualMachine, *types.VirtualMachineSnapshotTree) {
+	var find func(list []types.VirtualMachineSnapshotTree) *types.VirtualMachineSnapshotTree
+	find = func(list []types.VirtualMachineSnapshotTree) *types.VirtualMachineSnapshotTree {
+		for i := range list {
+			if list[i].Snapshot.Value == value {
+				return &list[i]
+			}
+			if below := find(list[i].ChildSnapshotList); below != nil {
+				return below
+			}
+		}
+		return nil
+	}
+	for _, o := range simulator.Map.All("VirtualMachine") {
+		vm := o.(*simulator.VirtualMachine)
+		if vm.Snapshot != nil {
+			if tree := find(vm.Snapshot.RootSnapshotList); tree != nil {
+				return vm, tree
+			}
+		}
+	}
+	return nil, nil
+}
+
+// What is left of a list without one, whose children are its parent's then, or go with it; CURRENT is its parent where it was
+// that, or was below.
+func without(list []types.VirtualMachineSnapshotTree, value string, children bool, parent *types.ManagedObjectReference, current **types.ManagedObjectReference) (left []types.VirtualMachineSnapshotTree) {
+	var has func(list []types.VirtualMachineSnapshotTree, value string) bool
+	has = func(list []types.VirtualMachineSnapshotTree, value string) bool {
+		for _, s := range list {
+			if s.Snapshot.Value == value || has(s.ChildSnapshotList, value) {
+				return true
+			}
+		}
+		return false
+	}
+	for _, s := range list {
+		self := s.Snapshot
+		if self.Value != value {
+			s.ChildSnapshotList = without(s.ChildSnapshotList, value, children, &self, current)
+			left = append(left, s)
+			continue
+		}
+		if *current != nil && ((*current).Value == value || (children && has(s.ChildSnapshotList, (*current).Value))) {
+			*current = parent
+		}
+		if !children {
+			left = append(left, s.ChildSnapshotList...)
+		}
+	}
+	return left
+}
+
+// Removes a snapshot as a task of its machine.
+func removeSnapshot(w http.ResponseWriter, body []byte) bool {
+	match := this.FindSubmatch(body)
+	if match == nil {
+		return false
+	}
+	vm, tree := snapshot(string(match[1]))
+	if tree == nil {
+		return false
+	}
+	task := simulator.CreateTask(vm, "removeSnapshot", func(*simulator.Task) (types.AnyType, types.BaseMethodFault) {
+		current := vm.Snapshot.CurrentSnapshot
+		left := without(vm.Snapshot.RootSnapshotList, string(match[1]), bytes.Contains(body, []byte("<removeChildren>true<")), nil, &current)
+		if len(left) == 0 {
+			change(vm, []types.PropertyChange{{Name: "snapshot", Val: nil}})
+		} else {
+			change(vm, []types.PropertyChange{{Name: "snapshot", Val: &types.VirtualMachineSnapshotInfo{CurrentSnapshot: current, RootSnapshotList: left}}})
+		}
+		return nil, nil
+	})
+	w.Header().Set("Content-Type", "text/xml; charset=utf-8")
+	fmt.Fprintf(w, envelope, `<RemoveSnapshot_TaskResponse xmlns="urn:vim25"><returnval type="Task">`+task.Run().Value+`</returnval></RemoveSnapshot_TaskResponse>`)
+	return true
+}
+
 // The front: true where it has answered by itself.
 func answered(w http.ResponseWriter, r *http.Request, name string, body []byte) bool {
 	lock.Lock()
@@ -195,7 +275,7 @@ func answered(w http.ResponseWriter, r *http.Request, name string, body []byte) 
 	}
 	if r.Header.Get("X-Somebody-Else") != "" { // whom nothing is withheld from
 		lock.Unlock()
-		return false
+		return name == "RemoveSnapshot_Task" && removeSnapshot(w, body)
 	}
 	counts[name]++
 	cookie, _ := r.Cookie("vmware_soap_session")
@@ -242,6 +322,8 @@ func answered(w http.ResponseWriter, r *http.Request, name string, body []byte) 
 	case name == "RebootGuest":
 		empty(w, name)
 		return true
+	case name == "RemoveSnapshot_Task":
+		return removeSnapshot(w, body)
 	case name == "CancelTask":
 		lock.Lock()
 		fault := types.LocalizedMethodFault{Fault: &types.RequestCanceled{}, LocalizedMessage: "it was cancelled there"}
@@ -399,10 +481,21 @@ func main() {
 			return
 		}
 		path, called := file.FindStringSubmatch(string(body)), named.FindStringSubmatch(string(body))
+		if match := this.FindSubmatch(body); name == "RevertToSnapshot_Task" && match != nil {
+			if vm, tree := snapshot(string(match[1])); tree != nil {
+				change(vm, []types.PropertyChange{{Name: "runtime.powerState", Val: tree.State}, {Name: "summary.runtime.powerState", Val: tree.State}})
+			}
+		}
 		if name == "RegisterVM_Task" && path != nil && called != nil {
 			putFiles(path[1], path[2], called[1])
 		}
 		p.ServeHTTP(w, r)
+		if vm := machineOf(body); name == "CreateSnapshot_Task" && vm != nil && vm.Snapshot != nil && vm.Snapshot.CurrentSnapshot != nil && bytes.Contains(body, []byte("<memory>false<")) {
+			if _, tree := snapshot(vm.Snapshot.CurrentSnapshot.Value); tree != nil {
+				tree.State = types.VirtualMachinePowerStatePoweredOff
+				change(vm, []types.PropertyChange{{Name: "snapshot.rootSnapshotList", Val: vm.Snapshot.RootSnapshotList}})
+			}
+		}
 		if name == "RegisterVM_Task" && path != nil {
 			readFile("[" + path[1] + "] " + path[2])
 		}
