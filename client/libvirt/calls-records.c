@@ -21,6 +21,8 @@
 #define RECORDS_MAX 16384   /* that an answer may have */
 #define PARAMETERS_MAX 2048 /* that a record may have */
 #define VCPU_RUNNING 1
+#define DIRTY_RATE_MEASURED 2
+#define MEBIBYTE (1024 * 1024)
 
 #define STATS_ENFORCE 0x80000000u
 
@@ -82,6 +84,7 @@ static void add_vcpus(Parameters *parameters, const KnownDomain *domain, GVarian
                         continue;
                 parameters_add_int(parameters, prefix, "state", VCPU_RUNNING);
                 parameters_add_ulong(parameters, prefix, "time", NANOSECONDS * usage_number(vcpu, "time", 0));
+                parameters_add_ulong(parameters, prefix, "delay", usage_number(vcpu, "delay_ns", 0));
         }
 }
 
@@ -92,6 +95,59 @@ static void add_balloon(Parameters *parameters, const KnownDomain *domain, GVari
         parameters_add_ulong(parameters, "balloon.", "maximum", usage_number(balloon, "maximum", domain->max_memory) / KIB);
         usage_append(parameters, "", guest, usage_guest_memory);
         usage_append(parameters, "", memory, usage_rss);
+}
+
+static int compare_numbers(const void *one, const void *other) {
+        uint32_t a = *(const uint32_t *) one, b = *(const uint32_t *) other;
+        return (a > b) - (a < b);
+}
+
+/* By the numbers of the threads, which need not follow each other. */
+static void add_io_threads(Parameters *parameters, GVariant *stats) {
+        g_autoptr(GArray) numbers = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+        GVariantIter iterator;
+        const char *name;
+        uint64_t number;
+        g_variant_iter_init(&iterator, stats);
+        while (g_variant_iter_next(&iterator, "{&s@a{sv}}", &name, NULL))
+                if (g_str_has_prefix(name, "iothread.") &&
+                    g_ascii_string_to_unsigned(name + strlen("iothread."), 10, 1, UINT32_MAX, &number, NULL)) {
+                        uint32_t one = (uint32_t) number;
+                        g_array_append_val(numbers, one);
+                }
+        g_array_sort(numbers, compare_numbers);
+        if (numbers->len > 0)
+                parameters_add_uint(parameters, "iothread.", "count", numbers->len);
+        for (unsigned int i = 0; i < numbers->len; i++) {
+                g_autofree char *alias = g_strdup_printf("%u", g_array_index(numbers, uint32_t, i)),
+                                *prefix = g_strdup_printf("iothread.%s.", alias);
+                g_autoptr(GVariant) thread = usage_group(stats, "iothread", alias);
+                parameters_add_ulong(parameters, prefix, "poll-max-ns", usage_number(thread, "poll_max_ns", 0));
+                parameters_add_uint(parameters, prefix, "poll-grow", (uint32_t) usage_number(thread, "poll_grow", 0));
+                parameters_add_uint(parameters, prefix, "poll-shrink", (uint32_t) usage_number(thread, "poll_shrink", 0));
+        }
+}
+
+/* Of one that runs, also where nothing was measured: all is 0 then. */
+static void add_dirty_rate(Parameters *parameters, const KnownDomain *domain, GVariant *stats) {
+        static const char *const modes[] = { "page-sampling", "dirty-bitmap", "dirty-ring" };
+        g_autoptr(GVariant) rate = usage_group(stats, "dirty_rate", NULL);
+        uint64_t mode = usage_number(rate, "mode", 0);
+        parameters_add_int(parameters, "dirtyrate.", "calc_status", (int32_t) usage_number(rate, "status", 0));
+        parameters_add_long(parameters, "dirtyrate.", "calc_start_time",
+                            (int64_t) (usage_number(rate, "start_time", 0) / G_USEC_PER_SEC));
+        parameters_add_int(parameters, "dirtyrate.", "calc_period", (int32_t) (usage_number(rate, "period", 0) / G_USEC_PER_SEC));
+        parameters_add_text(parameters, "dirtyrate.", "calc_mode", modes[MIN(mode, G_N_ELEMENTS(modes) - 1)]);
+        if (usage_number(rate, "status", 0) == DIRTY_RATE_MEASURED)
+                parameters_add_long(parameters, "dirtyrate.", "megabytes_per_second",
+                                    (int64_t) (usage_number(rate, "bytes_per_second", 0) / MEBIBYTE));
+        for (uint32_t i = 0; rate && i < domain->max_vcpus; i++) {
+                g_autofree char *number = g_strdup_printf("%u", i), *prefix = g_strdup_printf("dirtyrate.vcpu.%u.", i);
+                g_autoptr(GVariant) own = usage_group(stats, "dirty_rate", number);
+                if (own)
+                        parameters_add_long(parameters, prefix, "megabytes_per_second",
+                                            (int64_t) (usage_number(own, "bytes_per_second", 0) / MEBIBYTE));
+        }
 }
 
 /* What is told of each device of a kind. */
@@ -164,6 +220,10 @@ static bool append_record(const Call *call, const KnownDomain *domain, GByteArra
                 add_vcpus(&parameters, domain, stats);
         if (collection->kinds & (STATS_CARD | STATS_BLOCK))
                 add_all_devices(&parameters, collection, domain, path, stats);
+        if (collection->kinds & STATS_IO_THREAD && stats)
+                add_io_threads(&parameters, stats);
+        if (collection->kinds & STATS_DIRTY_RATE && is_active(domain))
+                add_dirty_rate(&parameters, domain, stats);
         parameters_end(&parameters);
         return parameters.n <= PARAMETERS_MAX;
 }
@@ -304,9 +364,9 @@ static void on_filled(void *data, const GError *error) {
 static void get_all_stats(Call *call) {
         uint32_t kinds;
         g_variant_get_child(call->arguments, 1, "u", &kinds);
-        if (call->flags & STATS_ENFORCE && kinds & ~(uint32_t) STATS_KNOWN) {
+        if (call->flags & STATS_ENFORCE && kinds & ~(uint32_t) STATS_ALL) {
                 call_refuse(call, LIBVIRT_ARGUMENT_UNSUPPORTED, "stats types bits 0x%x are not supported",
-                            kinds & ~(uint32_t) STATS_KNOWN);
+                            kinds & ~(uint32_t) STATS_ALL);
                 return;
         }
         Collection *collection = g_new0(Collection, 1);

@@ -36,21 +36,8 @@ static void answer_stream(Call *call, int fd, GVariant *answer) {
         streams_begin(call->client->streams, call->client->conversation, call->procedure, call->serial, fd);
 }
 
-/* The descriptor that has come; -1, with the call refused, where it cannot be had. */
-static int take_fd(Call *call, GVariant *reply) {
-        int32_t handle;
-        GError *error = NULL;
-        g_variant_get(reply, "(h)", &handle);
-        int fd = call->fds ? g_unix_fd_list_get(call->fds, handle, &error) : -1;
-        if (fd < 0 && error)
-                call_fail(call, error);
-        else if (fd < 0)
-                call_refuse(call, LIBVIRT_INTERNAL_ERROR, "the bus has not passed the stream's descriptor");
-        return fd;
-}
-
 static void on_opened(Call *call, GVariant *reply) {
-        int fd = take_fd(call, reply);
+        int fd = row_take_fd(call, reply);
         if (fd < 0)
                 return;
         if (call->row->procedure == REMOTE_DOMAIN_SCREENSHOT)
@@ -118,7 +105,7 @@ static void take_screenshot(Call *call) {
 }
 
 static void on_display(Call *call, GVariant *reply) {
-        int fd = take_fd(call, reply);
+        int fd = row_take_fd(call, reply);
         if (fd >= 0)
                 call_answer_fd(call, fd);
 }

@@ -14,6 +14,7 @@
 #include "events.h"
 #include "jobs.h"
 #include "log.h"
+#include "monitor-events.h"
 #include "network-events.h"
 #include "secret-events.h"
 #include "streams.h"
@@ -164,6 +165,7 @@ int client_serve(const Origin *origin) {
         client.events = events_new(client.conversation);
         client.secret_events = secret_events_new(client.bus, client.conversation);
         client.network_events = network_events_new(client.bus, client.conversation);
+        client.monitor_events = monitor_events_new(client.conversation, &client.domains);
         g_main_loop_run(client.loop);
         if (client.watch)
                 g_dbus_connection_signal_unsubscribe(client.bus, client.watch);
@@ -172,6 +174,7 @@ int client_serve(const Origin *origin) {
         events_free(client.events);
         host_events_free(client.secret_events);
         host_events_free(client.network_events);
+        monitor_events_free(client.monitor_events);
         streams_free(client.streams);
         conversation_free(client.conversation);
         jobs_free(client.jobs);

@@ -16,6 +16,7 @@
 typedef struct Domains Domains;
 typedef struct Events Events;
 typedef struct HostEvents HostEvents;
+typedef struct MonitorEvents MonitorEvents;
 typedef struct Streams Streams;
 typedef struct Jobs Jobs;
 
@@ -34,6 +35,7 @@ typedef struct Client {
         Events *events;
         HostEvents *secret_events;
         HostEvents *network_events;
+        MonitorEvents *monitor_events;
         Streams *streams;
         Jobs *jobs;
         GQueue calls; /* Call: those that are not answered */

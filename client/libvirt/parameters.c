@@ -5,7 +5,7 @@
 
 #include "xdr.h"
 
-typedef enum ValueKind { VALUE_INT = 1, VALUE_UINT = 2, VALUE_ULONG = 4, VALUE_TEXT = 7 } ValueKind;
+typedef enum ValueKind { VALUE_INT = 1, VALUE_UINT = 2, VALUE_LONG = 3, VALUE_ULONG = 4, VALUE_TEXT = 7 } ValueKind;
 
 Parameters parameters_begin(GByteArray *into) {
         Parameters parameters = { into, into->len, 0 };
@@ -42,6 +42,11 @@ void parameters_add_uint(Parameters *parameters, const char *prefix, const char 
 void parameters_add_ulong(Parameters *parameters, const char *prefix, const char *name, uint64_t value) {
         add(parameters, prefix, name, VALUE_ULONG);
         xdr_put_long(parameters->into, value);
+}
+
+void parameters_add_long(Parameters *parameters, const char *prefix, const char *name, int64_t value) {
+        add(parameters, prefix, name, VALUE_LONG);
+        xdr_put_long(parameters->into, (uint64_t) value);
 }
 
 void parameters_add_text(Parameters *parameters, const char *prefix, const char *name, const char *value) {

@@ -20,4 +20,5 @@ void parameters_end(Parameters *parameters);
 void parameters_add_int(Parameters *parameters, const char *prefix, const char *name, int32_t value);
 void parameters_add_uint(Parameters *parameters, const char *prefix, const char *name, uint32_t value);
 void parameters_add_ulong(Parameters *parameters, const char *prefix, const char *name, uint64_t value);
+void parameters_add_long(Parameters *parameters, const char *prefix, const char *name, int64_t value);
 void parameters_add_text(Parameters *parameters, const char *prefix, const char *name, const char *value);

@@ -189,3 +189,15 @@ int64_t member_number(GVariant *dictionary, const char *name) {
         g_variant_lookup(dictionary, name, "x", &number);
         return number;
 }
+
+int row_take_fd(Call *call, GVariant *reply) {
+        int32_t handle;
+        GError *error = NULL;
+        g_variant_get(reply, "(h)", &handle);
+        int fd = call->fds ? g_unix_fd_list_get(call->fds, handle, &error) : -1;
+        if (fd < 0 && error)
+                call_fail(call, error);
+        else if (fd < 0)
+                call_refuse(call, LIBVIRT_INTERNAL_ERROR, "the bus has not passed the stream's descriptor");
+        return fd;
+}

@@ -32,6 +32,9 @@ void step_answer_nothing(Call *call, GVariant *reply);
 void step_answer_string(Call *call, GVariant *reply);
 void step_answer_document(Call *call, GVariant *reply);
 
+/* The descriptor that has come with a reply (h), to be closed; -1, with the call refused, where it cannot be had. */
+int row_take_fd(Call *call, GVariant *reply);
+
 /* Flags that say where a change is made. */
 extern const FlagOption affect_flags[];
 

@@ -48,6 +48,8 @@ static const struct {
         { STATS_BLOCK, "block" },
         { STATS_BLOCK, "image" },
         { STATS_CARD, "interface" },
+        { STATS_IO_THREAD, "iothread" },
+        { STATS_DIRTY_RATE, "dirty_rate" },
 };
 
 static void device_free(void *data) {

@@ -17,8 +17,10 @@ typedef enum StatsKind {
         STATS_VCPU = 8,
         STATS_CARD = 16,
         STATS_BLOCK = 32,
-        STATS_KNOWN = 63,
-        STATS_ALL = 2047, /* of libvirt's; the others are not told */
+        STATS_DIRTY_RATE = 512,
+        STATS_IO_THREAD = 128,
+        STATS_ALL = 2047, /* of libvirt's; of the others there is nothing to be told: events that are counted, control of
+                           * resources, and what KVM counts */
 } StatsKind;
 
 /* The groups (as) of Connection.GetDomainStats that such kinds are; floating. */

@@ -185,6 +185,10 @@ int verb_xml(Ctl *ctl, char **arguments);
 int verb_addresses(Ctl *ctl, char **arguments);
 int verb_capabilities(Ctl *ctl, char **arguments);
 int verb_cpu(Ctl *ctl, char **arguments);
+
+/* measure.c */
+int verb_dirty_rate(Ctl *ctl, char **arguments);
+int verb_qmp_events(Ctl *ctl, char **arguments);
 int verb_translate(Ctl *ctl, char **arguments);
 
 /* watch.c */

@@ -8,6 +8,7 @@
 #include "domain/connection-define.h"
 #include "domain/connection-document.h"
 #include "domain/connection-table.h"
+#include "domain/monitor-bus.h"
 #include "domain/offers.h"
 #include "domain/operations/managed-save.h"
 #include "domain/operations/restore.h"
@@ -319,6 +320,10 @@ static void bus_baseline_cpu(Call *call, Connection *self, sd_bus_message *argum
                                answer_baseline_cpu);
         else
                 call_fail(call, error);
+}
+
+static void bus_open_monitor_events(Call *call, Connection *self, sd_bus_message *options) {
+        monitor_bus_open_events(call, self, options);
 }
 
 static void bus_close(Call *call, Connection *self) {

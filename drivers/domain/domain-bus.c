@@ -284,6 +284,14 @@ static void bus_monitor_command(Call *call, Domain *self, const char *command, s
         monitor_bus_command(call, self, command, options);
 }
 
+static void bus_measure_dirty_rate(Call *call, Domain *self, uint32_t seconds, sd_bus_message *options) {
+        monitor_bus_measure_dirty_rate(call, self, seconds, options);
+}
+
+static void bus_open_monitor_events(Call *call, Domain *self, sd_bus_message *options) {
+        monitor_bus_open_events_of(call, self, options);
+}
+
 static void bus_screenshot(Call *call, Domain *self, uint32_t screen, sd_bus_message *options) {
         g_autoptr(GError) error = NULL;
         if (!options_read(options, &error, NULL) ||

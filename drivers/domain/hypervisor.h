@@ -210,6 +210,11 @@ typedef struct HypervisorMachine {
         void (*wake_up)(Domain *domain, Call *call);
         void (*peek_memory)(Domain *domain, uint64_t address, uint64_t size, bool is_virtual, Call *call);
         void (*monitor_command)(Domain *domain, const char *command, bool human, Call *call);
+        void (*measure_dirty_rate)(Domain *domain, uint32_t seconds, const char *mode, Call *call);
+
+        /* Answer OpenMonitorEvents of a connection, and of a domain in any state. */
+        void (*open_monitor_events)(Connection *connection, Call *call);
+        void (*open_monitor_events_of)(Domain *domain, Call *call);
 } HypervisorMachine;
 
 typedef struct HypervisorStatistics {

@@ -27,6 +27,7 @@
 #include "qemu/guest/console.h"
 #include "qemu/guest/control.h"
 #include "qemu/guest/device-helpers.h"
+#include "qemu/guest/dirty-rate.h"
 #include "qemu/guest/disk-info.h"
 #include "qemu/guest/dump.h"
 #include "qemu/guest/fd-sets.h"
@@ -42,6 +43,7 @@
 #include "qemu/guest/isolation.h"
 #include "qemu/guest/migration.h"
 #include "qemu/guest/monitor-command.h"
+#include "qemu/guest/monitor-events.h"
 #include "qemu/guest/nodes.h"
 #include "qemu/guest/plugging.h"
 #include "qemu/guest/power.h"
@@ -294,6 +296,7 @@ static bool open_host(Connection *connection, GError **error) {
         host->interviews = interviews_new(connection->event, &template);
         host->capabilities = capabilities_cache_new(connection, host->interviews);
         host->cpus = cpu_tables_new(host->interviews);
+        host->readers = monitor_readers_new(connection->event);
         host->logs = guest_logs_new(connection);
         host->resizings = g_ptr_array_new();
         host->snapshots = g_ptr_array_new();
@@ -312,6 +315,8 @@ static void close_host(Connection *connection) {
         Host *host = host_of(connection);
         if (host->capabilities)
                 capabilities_cache_free(host->capabilities);
+        if (host->readers)
+                monitor_readers_free(host->readers);
         if (host->cpus)
                 cpu_tables_free(host->cpus);
         if (host->interviews)
@@ -421,6 +426,9 @@ static const HypervisorMachine qemu_machine = {
         .wake_up = control_wake_up,
         .peek_memory = control_peek_memory,
         .monitor_command = monitor_command_answer,
+        .open_monitor_events = monitor_events_open,
+        .open_monitor_events_of = monitor_events_open_of,
+        .measure_dirty_rate = dirty_rate_measure,
 };
 
 static const HypervisorStatistics qemu_statistics = {

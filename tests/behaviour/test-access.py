@@ -133,7 +133,7 @@ def every_action_is_refused_to_who_may_not_and_allowed_to_who_may():
     hypervisor.do(domain, "Destroy")  # which ends the dump that others would wait for
     hypervisor.do(domain, "Start")
     # The most harmful last: each must find the domain there.
-    order = ["manage", "connection.open", "read", "read-secure", "domain.console", "domain.graphics", "domain.log", "domain.dump", "domain.guest", "domain.guest-control", "domain.tune", "domain.block-job", "domain.snapshot", "domain.backup", "domain.monitor", "test", "domain.suspend", "domain.start",
+    order = ["manage", "connection.open", "read", "read-secure", "domain.console", "domain.graphics", "domain.log", "domain.dump", "domain.guest", "domain.guest-control", "domain.tune", "domain.block-job", "domain.snapshot", "domain.backup", "domain.monitor", "domain.monitor-events", "test", "domain.suspend", "domain.start",
              "domain.shutdown", "domain.save", "domain.destroy", "domain.share", "domain.define", "secret.set-value", "secret.get-value", "secret.define", "filter.define", "interface.attach", "network.attach", "network.define", "network.start", "network.stop"]
     assert {*order, "job.cancel"} == {action for *_, action in table}
     for action in order:

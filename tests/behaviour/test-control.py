@@ -7,9 +7,11 @@ Usage (below tests/with-bus): test-control.py test|qemu [GUEST], the folder that
 
 import json
 import os
+import re
 import socket
 import struct
 import sys
+import time
 import xml.etree.ElementTree as ET
 
 import gi
@@ -383,6 +385,79 @@ def its_hypervisor_can_be_commanded_which_is_noted():
     hypervisor.do(domain, "Undefine")
 
 
+def take_lines(fd, n):
+    """So many lines of a pipe, split at three blanks."""
+    text = b""
+    while text.count(b"\n") < n:
+        text += os.read(fd, 65536)
+    return [line.split(" ", 3) for line in text.decode().splitlines()]
+
+
+def what_its_hypervisor_tells_by_itself_can_be_read():
+    if not REAL:
+        contains(expect("Unsupported", do, "OpenMonitorEvents", "a{sv}", {}), "OpenMonitorEvents")
+        return
+    other = hypervisor.define(hypervisor.document("also-told"))
+    own = open_fd(state["domain"], "Domain", "OpenMonitorEvents", "a{sv}", {})
+    everything = open_fd(hypervisor.path, "Connection", "OpenMonitorEvents", "a{sv}", {})
+    hypervisor.do(other, "Start", paused=True)
+    hypervisor.do(state["domain"], "Suspend")
+    hypervisor.do(state["domain"], "Resume")
+    lines = take_lines(own, 2)
+    assert [(uuid, event) for _, uuid, event, *_ in lines] == [(get("UUID"), "STOP"), (get("UUID"), "RESUME")], lines
+    assert abs(float(lines[0][0]) - time.time()) < 60 and re.fullmatch(r"\d+\.\d{6}", lines[0][0]), lines
+    hypervisor.do(other, "Destroy")
+    told = take_lines(everything, 3)
+    assert [(uuid, event) for _, uuid, event, *_ in told][:2] == [(uuid, event) for _, uuid, event, *_ in lines], told
+    assert told[2][1:3] == [bus.get(other, "Domain", "UUID"), "SHUTDOWN"] and "guest" in json.loads(told[2][3]), told
+    # One that never reads gets what fits, and is told what it has missed; nobody waits for it.
+    idle = open_fd(state["domain"], "Domain", "OpenMonitorEvents", "a{sv}", {})
+    for _ in range(600):
+        for command in ("stop", "cont"):
+            do("MonitorCommand", "sa{sv}", '{"execute": "%s"}' % command, {})
+        take_lines(own, 2)
+    held = take_lines(idle, 500)
+    do("MonitorCommand", "sa{sv}", '{"execute": "stop"}', {})
+    while "MISSED" not in [event for _, _, event, *_ in held]:
+        held += take_lines(idle, 1)
+    missed = [line for line in held if line[2] == "MISSED"]
+    assert missed[0][1] == "-" and len(held) - 1 + json.loads(missed[0][3])["count"] in (1200, 1201), (len(held), missed)
+    do("MonitorCommand", "sa{sv}", '{"execute": "cont"}', {})
+    for fd in (own, everything, idle):
+        os.close(fd)
+    expect("InvalidArgument", do, "OpenMonitorEvents", "a{sv}", variants({"colour": "red"}))
+    open_ones = [open_fd(hypervisor.path, "Connection", "OpenMonitorEvents", "a{sv}", {}) for _ in range(32)]
+    contains(expect("LimitExceeded", do, "OpenMonitorEvents", "a{sv}", {}), "32 of one user")
+    for fd in open_ones:
+        os.close(fd)
+    bus.wait(lambda: os.close(open_fd(state["domain"], "Domain", "OpenMonitorEvents", "a{sv}", {})) is None, "there is place again")
+    hypervisor.do(other, "Undefine")
+
+
+def how_fast_it_writes_its_memory_is_measured():
+    def measure(seconds, **options):
+        return do("MeasureDirtyRate", "ua{sv}", seconds, variants(options))
+
+    def rate():
+        return bus.call(hypervisor.path, f"{NAME}.Connection", "GetDomainStats", "aoasa{sv}", [state["domain"]], ["dirty_rate"], {})[state["domain"]].get("dirty_rate")
+    if not REAL:
+        contains(expect("Unsupported", measure, 1), "MeasureDirtyRate")
+        return
+    assert rate() is None
+    for seconds in (0, 61, 4294967295):
+        contains(expect("InvalidArgument", measure, seconds), "1 to 60")
+    contains(expect("InvalidArgument", measure, 1, mode="odd"), "odd", "dirty-ring")
+    for mode in ("dirty-bitmap", "dirty-ring"):  # by which QEMU 7.2 would end
+        contains(expect("Unsupported", measure, 1, mode=mode), "KVM")
+    measure(1)
+    contains(expect("ResourceBusy", measure, 1), "being measured")
+    bus.wait(lambda: (rate() or {}).get("status") == 2, "it is measured")
+    told = rate()
+    assert told["period"] == 1000000 and told["mode"] == 0 and told["bytes_per_second"] % (1 << 20) == 0 and 0 < told["start_time"] <= time.monotonic() * 1000000, told
+    hypervisor.kill_driver()
+    bus.wait(lambda: rate() == {**told, "age": rate()["age"]}, "another driver asks what was measured")
+
+
 def what_becomes_of_a_guest_that_reboots_can_be_changed_while_it_runs():
     path = os.path.join(ROOT, "reboots.img")
     with open(path, "wb") as file:  # mov al, 0xfe; out 0x64, al; hlt; jmp back: the keyboard's controller resets the machine
@@ -416,7 +491,7 @@ def who_may_not_is_refused():
                                                  ("PeekMemory", "tta{sv}", ("uint64 0", "uint64 1", "@a{sv} {}"), "dump"), ("InjectNMI", "", (), "destroy"),
                                                  ("SetMemory", "ta{sv}", ("uint64 1024", "@a{sv} {}"), "tune"), ("SetVCPUList", "sba{sv}", ("'1'", "true", "@a{sv} {}"), "tune"),
                                                  ("SetIOThread", "ua{st}a{sv}", ("uint32 1", "{'poll_max_ns': uint64 1}", "@a{sv} {}"), "tune"),
-                                                 ("MonitorCommand", "sa{sv}", ("'{}'", "@a{sv} {}"), "monitor"), ("SetLifecycleAction", "ssa{sv}", ("'reboot'", "'destroy'", "@a{sv} {}"), "define")):
+                                                 ("MonitorCommand", "sa{sv}", ("'{}'", "@a{sv} {}"), "monitor"), ("OpenMonitorEvents", "a{sv}", ("@a{sv} {}",), "monitor-events"), ("MeasureDirtyRate", "ua{sv}", ("uint32 1", "@a{sv} {}"), "tune"), ("SetLifecycleAction", "ssa{sv}", ("'reboot'", "'destroy'", "@a{sv} {}"), "define")):
         contains(expect("InteractiveAuthorizationRequired", alice.call, state["domain"], f"{NAME}.Domain", member, signature, *arguments), f"org.virtbus1.domain.{action}")
     alice.leave()
 
@@ -451,4 +526,4 @@ def displays_are_connections():
 
 
 run([value for value in list(globals().values()) if callable(value) and getattr(value, "__module__", "") == "__main__"
-     and value.__name__ not in ("do", "get", "open_fd", "ask_guest", "wait_agent", "memory_used", "wait_counted")])
+     and value.__name__ not in ("do", "get", "open_fd", "ask_guest", "wait_agent", "memory_used", "wait_counted", "take_lines")])

@@ -93,4 +93,19 @@ def what_a_change_leaves_alone_stays_as_it_is():
     virsh("undefine", "web")
 
 
-run([each_subcommand_ends_as_on_libvirts_daemon, what_a_change_leaves_alone_stays_as_it_is])
+def what_its_qemu_tells_is_shown():
+    """Of one domain, and of all by a pattern: until one has come."""
+    virsh("define", os.path.join(FOLDER, "web.xml"))
+    virsh("start", "web", "--paused")
+    for words in (["web"], ["--event", "^re.*", "--regex", "--no-case"]):
+        reader = subprocess.Popen(["virsh", "-c", URI, "qemu-monitor-event", "--pretty", *words], env=ENVIRONMENT, stdout=subprocess.PIPE, text=True)
+        while reader.poll() is None:
+            virsh("resume", "web")
+            virsh("suspend", "web")
+        told = reader.stdout.read()
+        assert reader.returncode == 0 and "for domain 'web'" in told and ("RESUME" in told or words == ["web"]), told
+    virsh("destroy", "web")
+    virsh("undefine", "web")
+
+
+run([each_subcommand_ends_as_on_libvirts_daemon, what_a_change_leaves_alone_stays_as_it_is, what_its_qemu_tells_is_shown])

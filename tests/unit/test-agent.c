@@ -146,6 +146,20 @@ static void test_a_silent_agent_times_out_in_its_sync(Fixture *fixture, const vo
         assert_error(fixture, VIRTBUS_ERROR_TIMEOUT, "guest-sync");
 }
 
+static void test_what_may_take_long_is_waited_for_without_an_end(Fixture *fixture, const void *unused) {
+        static const char *const slow[] = { "guest-fstrim",        "guest-fsfreeze-freeze", "guest-fsfreeze-freeze-list",
+                                            "guest-fsfreeze-thaw", "guest-suspend-ram",     "guest-suspend-disk",
+                                            "guest-suspend-hybrid" };
+        (void) fixture;
+        (void) unused;
+        for (size_t i = 0; i < G_N_ELEMENTS(slow); i++) {
+                g_assert_cmpint(agent_patience(AGENT_WAIT_DEFAULT, slow[i]), ==, AGENT_WAIT_FOR_EVER);
+                g_assert_cmpint(agent_patience(7, slow[i]), ==, 7); /* unless somebody has said how long */
+        }
+        g_assert_cmpint(agent_patience(AGENT_WAIT_DEFAULT, "guest-info"), ==, AGENT_TIMEOUT_DEFAULT);
+        g_assert_cmpint(agent_patience(AGENT_WAIT_FOR_EVER, "guest-info"), ==, AGENT_WAIT_FOR_EVER);
+}
+
 static void test_no_wait(Fixture *fixture, const void *unused) {
         (void) unused;
         agent_set_timeout(fixture->agent, AGENT_NO_WAIT);
@@ -350,6 +364,7 @@ int main(int argc, char **argv) {
         TEST(a_command_follows_a_sync);
         TEST(a_late_answer_is_not_the_next_ones);
         TEST(a_silent_agent_times_out_in_its_sync);
+        TEST(what_may_take_long_is_waited_for_without_an_end);
         TEST(no_wait);
         TEST(an_agents_refusal_is_told);
         TEST(a_flood_of_zeros_is_cut_off);

@@ -169,6 +169,16 @@ static void begin(Agent *agent) {
         send_output(agent);
 }
 
+int agent_patience(int timeout, const char *command) {
+        static const char *const slow[] = {
+                "guest-fstrim",       "guest-fsfreeze-freeze", "guest-fsfreeze-freeze-list", "guest-fsfreeze-thaw",
+                "guest-suspend-disk", "guest-suspend-ram",     "guest-suspend-hybrid",       NULL
+        };
+        return timeout != AGENT_WAIT_DEFAULT    ? timeout
+               : g_strv_contains(slow, command) ? AGENT_WAIT_FOR_EVER
+                                                : AGENT_TIMEOUT_DEFAULT;
+}
+
 static bool is_sync_answer(const Agent *agent, JsonNode *node) {
         return json_int(json_node_get_object(node), "return", -1) == agent->sync;
 }
@@ -204,7 +214,8 @@ static void handle_line(Agent *agent, const char *line, size_t length) {
                 /* An answer that came too late does not count, whatever it says. */
                 if (node && is_sync_answer(agent, node)) {
                         send_command(agent);
-                        wait_for(agent, agent->timeout == AGENT_WAIT_DEFAULT ? AGENT_TIMEOUT_DEFAULT : agent->timeout);
+                        wait_for(agent,
+                                 agent_patience(agent->timeout, ((const Command *) g_queue_peek_head(&agent->commands))->name));
                         send_output(agent);
                 }
                 return;

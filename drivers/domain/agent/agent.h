@@ -19,7 +19,8 @@
 #define AGENT_COMMANDS_MAX 32
 #define AGENT_OUTPUT_MAX (8 * 1024 * 1024)
 
-/* How long a guest-sync may take, and a command by default, in seconds; the longest that can be set. */
+/* How long a guest-sync may take, and a command by default, in seconds, but for those that may take long, which have no end as
+ * with libvirt; the longest that can be set. */
 #define AGENT_TIMEOUT_DEFAULT 5
 #define AGENT_TIMEOUT_MAX 86400
 
@@ -48,6 +49,9 @@ void agent_machine_obeys(Agent *agent);
 /* How long later commands wait, in seconds, or a special value. */
 void agent_set_timeout(Agent *agent, int seconds);
 int agent_timeout(const Agent *agent);
+
+/* How long a command may take where TIMEOUT is set: by default without an end what a guest's system may well need minutes for. */
+int agent_patience(int timeout, const char *command);
 
 typedef enum AgentExpectation {
         AGENT_ANSWER, /* something */

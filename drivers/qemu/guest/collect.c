@@ -10,6 +10,7 @@
 #include "domain/statistics.h"
 #include "link/counters.h"
 #include "qemu/command/node-name.h"
+#include "qemu/guest/dirty-rate.h"
 #include "qemu/host/network.h"
 
 /* /proc counts processor time in these, sysconf(3); 100 a second everywhere. */
@@ -29,6 +30,16 @@ static bool read_times(const char *path, uint64_t *user, uint64_t *system) {
                 return false;
         *user = u * tick();
         *system = s * tick();
+        return true;
+}
+
+/* How long a thread was ready to run and had no processor: the second number of schedstat. */
+static bool read_delay(pid_t pid, pid_t thread, uint64_t *delay) {
+        g_autofree char *path = g_strdup_printf("/proc/%d/task/%d/schedstat", pid, thread), *text = NULL;
+        unsigned long long waited;
+        if (!g_file_get_contents(path, &text, NULL, NULL) || sscanf(text, "%*u %llu", &waited) != 1)
+                return false;
+        *delay = waited;
         return true;
 }
 
@@ -103,6 +114,7 @@ struct Told {
         Definition *live;   /* that it was asked for; NULL: it is to be asked again */
         GArray *processors; /* Processor */
         uint64_t balloon;   /* how much memory it leaves to the guest, in bytes; 0: there is none */
+        bool has_io_threads;
         unsigned n_awaited; /* answers */
 };
 
@@ -134,13 +146,15 @@ static void collect_balloon(Guest *guest) {
 static void collect_processors(Guest *guest) {
         for (guint i = 0; guest->process && i < guest->told->processors->len; i++) {
                 const Processor *processor = &g_array_index(guest->told->processors, Processor, i);
-                uint64_t user, system;
+                uint64_t user, system, delay;
                 g_autofree char *path = g_strdup_printf("/proc/%d/task/%d/stat", process_pid(guest->process), processor->thread),
                                 *group = g_strdup_printf("vcpu.%d", processor->index);
                 if (!read_times(path, &user, &system))
                         continue;
                 statistics_begin(guest->domain, group);
                 statistics_set(guest->domain, "time", user + system);
+                if (read_delay(process_pid(guest->process), processor->thread, &delay))
+                        statistics_set(guest->domain, "delay_ns", delay);
         }
 }
 
@@ -230,6 +244,35 @@ static void on_processors(void *data, JsonObject *answer, const GError *error) {
         answered(guest);
 }
 
+static void on_io_threads(void *data, JsonObject *answer, const GError *error) {
+        static const Renamed names[] = { { "poll-max-ns", "poll_max_ns" },
+                                         { "poll-grow", "poll_grow" },
+                                         { "poll-shrink", "poll_shrink" } };
+        static const char prefix[] = "iothread";
+        Guest *guest = data;
+        JsonArray *threads = json_array(answer, "return");
+        guest->told->has_io_threads = threads && json_array_get_length(threads) > 0;
+        for (guint i = 0; !error && threads && i < MIN(json_array_get_length(threads), STATISTICS_GROUPS_MAX); i++) {
+                JsonObject *thread = json_object_at(threads, i);
+                const char *id = json_string(thread, "id");
+                guint64 number;
+                if (!id || !g_str_has_prefix(id, prefix) ||
+                    !g_ascii_string_to_unsigned(id + strlen(prefix), 10, 1, G_MAXUINT32, &number, NULL))
+                        continue;
+                g_autofree char *group = g_strdup_printf("iothread.%" G_GUINT64_FORMAT, number);
+                statistics_begin(guest->domain, group);
+                set_renamed(guest->domain, thread, names, G_N_ELEMENTS(names));
+        }
+        answered(guest);
+}
+
+static void on_dirty_rate(void *data, JsonObject *answer, const GError *error) {
+        Guest *guest = data;
+        if (!error)
+                dirty_rate_tell(guest, answer);
+        answered(guest);
+}
+
 static bool has_disks(const Definition *live) {
         for (guint i = 0; i < live->devices->len; i++)
                 if (((const DeviceDefinition *) live->devices->pdata[i])->device_class == DEVICE_DISK)
@@ -288,6 +331,12 @@ static void ask_monitor(Guest *guest) {
         if (wants_sizes(guest))
                 ask_with(guest, "query-named-block-nodes", json_make("flat", 'b', TRUE, NULL), on_nodes);
         ask_guest_memory(guest);
+        if (dirty_rate_is_asked(guest))
+                ask(guest, "query-dirty-rate", on_dirty_rate);
+        else
+                dirty_rate_tell(guest, NULL);
+        if (!is_known || told->has_io_threads)
+                ask(guest, "query-iothreads", on_io_threads);
         if (is_known) {
                 collect_balloon(guest);
                 collect_processors(guest);

@@ -27,6 +27,7 @@
 #include "qemu/guest/guest-notices.h"
 #include "qemu/guest/guest-tpm.h"
 #include "qemu/guest/monitor-command.h"
+#include "qemu/guest/monitor-events.h"
 #include "qemu/guest/isolation.h"
 #include "qemu/guest/migration.h"
 #include "qemu/guest/pid-file.h"
@@ -110,6 +111,7 @@ static void on_closed(void *data, const GError *error) {
 static void on_ready(void *data);
 
 static void on_event(void *data, const char *name, JsonObject *arguments) {
+        monitor_events_tell(data, name, arguments);
         guest_events_told(data, name, arguments);
 }
 

@@ -269,6 +269,7 @@ void guest_free(Guest *guest) {
         if (guest->asks)
                 capabilities_forget(host_of(guest->domain->connection)->capabilities, guest);
         g_clear_pointer(&guest->capabilities, capabilities_unref);
+        g_clear_pointer(&guest->dirty_rate, json_object_unref);
         g_free(guest->stranger);
         g_free(guest->agent_alias);
         g_free(guest->emulator);

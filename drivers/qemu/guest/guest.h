@@ -88,6 +88,7 @@ struct Guest {
         GQueue returnings;             /* struct Returning: what it held that is being given back */
         struct Isolation *isolation;   /* what its QEMU is kept from; or NULL: isolation.c */
         struct Showing *showing;       /* what it is being shown */
+        JsonObject *dirty_rate;        /* what QEMU has last said; NULL: it is to be asked: dirty-rate.h */
         struct GuestCpu *cpu;          /* it waits for what its processor can be; or NULL: guest-cpu.h */
         struct GuestTpm *tpm;          /* its TPM's emulator; or NULL: guest-tpm.h */
         struct DeviceHelpers *helpers; /* of its devices; or NULL: device-helpers.h */

@@ -6,6 +6,7 @@
 #include "bus.h"
 #include "domain/domain-run.h"
 #include "qemu/command/builder.h"
+#include "qemu/guest/dirty-rate.h"
 #include "vtables.h"
 
 /* A call that waits for QEMU's answer. */
@@ -93,11 +94,12 @@ void monitor_command_answer(Domain *domain, const char *text, bool human, Call *
                 call_fail(call, error);
                 return;
         }
-        const Guest *guest = domain->run;
+        Guest *guest = domain->run;
         CustomCommand *command = g_new0(CustomCommand, 1);
         *command = (CustomCommand){ .domain = domain_ref(domain), .call = call, .human = human };
         command->asked = human ? NULL : json_object_ref(json_node_get_object(node));
         domain_taint(domain, TAINT_CUSTOM_MONITOR);
+        dirty_rate_forget(guest); /* it may be measured by that */
         monitor_ask(guest->monitor, name, arguments, on_answer, command, drop);
 }
 

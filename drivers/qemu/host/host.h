@@ -28,6 +28,7 @@ typedef struct Host {
         Interviews *interviews;  /* QEMUs that are asked something */
         CapabilitiesCache *capabilities;
         struct CpuTables *cpus;
+        struct MonitorReaders *readers; /* of what QEMUs tell by themselves: monitor-events.h */
         struct GuestLogs *logs;
         GPtrArray *resizings;                     /* of images of domains that are off: resize-disk.c */
         GPtrArray *snapshots;                     /* in images of such: snapshot-off.c */
