@@ -85,9 +85,9 @@ void tree_change_set_current(TreeChange *change, const char *name);
 /* Writes it (CHANGE is taken), then calls DONE: with an error, nothing has changed. */
 void tree_change_write(TreeChange *change, WorkDone done, void *data);
 
-/* Of a hypervisor that keeps them itself: these (TreeItem, of which references are taken) are what there is, and CURRENT, or NULL,
- * is the name of the current one. Who tells vouches that they are a tree: names are unique, a parent is before what is below it,
- * and there are no more than the kind's max. */
+/* Of a hypervisor that keeps them itself: these (TreeItem, of which references are taken) are what there is, and CURRENT, or
+ * NULL, is the name of the current one. Who tells vouches that they are a tree: names are unique, a parent is before what is
+ * below it, and there are no more than the kind's max. */
 void tree_show(Domain *domain, const TreeKind *kind, const GPtrArray *items, const char *current);
 
 /* Says of one that is made now when that is, and chooses its name where it has none. */

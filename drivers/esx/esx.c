@@ -10,6 +10,7 @@
 #include "esx/login.h"
 #include "esx/inventory.h"
 #include "esx/power-task.h"
+#include "esx/quick-stats.h"
 #include "esx/snapshot-task.h"
 #include "vmx/vmx-hypervisor.h"
 #include "vmx/vmx-read.h"
@@ -67,6 +68,7 @@ static void on_ended(Esx *esx, const GError *error) {
         inventory_cut(esx, unknown);
         tasks_end(esx, unknown);
         snapshot_task_end(esx, unknown);
+        quick_stats_end(esx);
         define_end(esx, unknown);
 }
 
@@ -115,6 +117,7 @@ static bool open_elsewhere(Connection *connection, GError **error) {
         esx->ended = on_ended;
         esx->snapshot_tasks = g_hash_table_new(NULL, NULL);
         esx->told_all = on_told_all;
+        quick_stats_open(esx);
         inventory_open(esx);
         tasks_open(esx);
         return true;
@@ -123,6 +126,7 @@ static bool open_elsewhere(Connection *connection, GError **error) {
 static void close_elsewhere(Connection *connection) {
         Esx *esx = connection->data;
         session_end(esx);
+        quick_stats_close(esx);
         inventory_close(esx);
         tasks_close(esx);
         session_clear(esx);
@@ -224,6 +228,7 @@ static const Hypervisor elsewhere = {
         .abilities = &abilities,
         .power = &power_task_functions,
         .own_snapshots = &snapshot_task_functions,
+        .statistics = &quick_stats_functions,
 };
 
 const Hypervisor esx_hypervisor = {

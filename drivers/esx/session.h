@@ -31,11 +31,14 @@ typedef struct Esx {
         GHashTable *tasks;          /* the same -> EsxTask */
         GHashTable *waits;          /* EsxWait: for tasks */
         GHashTable *snapshot_tasks; /* SnapshotTask: operations on snapshots, at work (snapshot-task.c) */
-        GHashTable *told;           /* machine -> fault: of what is left out, which is logged once */
-        VimReference autostart;     /* the host's list of machines that it starts (autostart.h): */
-        GHashTable *started;        /* their references' values */
-        bool starts_machines;       /* whether it starts any */
-        GHashTable *facts;          /* of the host: property -> text */
+        GPtrArray *stats_asked;     /* Domain, held: whose use is asked for in a moment; or NULL (quick-stats.c) */
+        sd_event_source *stats_asker;
+        GHashTable *stats_batches; /* Batch: of those that were asked for */
+        GHashTable *told;          /* machine -> fault: of what is left out, which is logged once */
+        VimReference autostart;    /* the host's list of machines that it starts (autostart.h): */
+        GHashTable *started;       /* their references' values */
+        bool starts_machines;      /* whether it starts any */
+        GHashTable *facts;         /* of the host: property -> text */
         struct {
                 void (*ready)(struct Esx *esx); /* NULL: it was called */
                 bool has_updates, is_truncated; /* of the answer that is read */

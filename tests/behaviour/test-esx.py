@@ -259,6 +259,31 @@ def a_vcenter_shows_all_or_those_of_a_part_of_it():
             contains(expect("Unsupported", define, connection, document()), "DATACENTER/CLUSTER/ESX")
 
 
+def what_machines_use_is_told_of_all_by_one_question():
+    def stats(connection, path, *groups):
+        return bus.call(connection, CONNECTION, "GetDomainStats", "aoasa{sv}", [], list(groups), {})[path]
+    with opened(host()) as connection:
+        one, other = domain(connection, "ha-host_VM0"), domain(connection, "ha-host_VM1")
+        host().tell("use", "ha-host_VM0", 1234, 20, 8)
+        bus.wait(lambda: stats(connection, one).get("cpu", {}).get("usage_hz") == 1234000000, "what it uses")
+        told = stats(connection, one)
+        assert (told["memory"]["rss"], told["balloon"]["current"], told["balloon"]["maximum"]) == (20 << 20, 24 << 20, 32 << 20), told
+        assert "balloon" in stats(connection, other)
+        assert set(stats(connection, one, "cpu")) == {"cpu"}, stats(connection, one, "cpu")
+        host().counts()
+        stats(connection, one)
+        bus.wait(lambda: host().counts().get("RetrievePropertiesEx", 0) <= 1, "one question")
+        host().tell("use", "ha-host_VM0", 5, 20, 1 << 30)  # more than it has
+        bus.wait(lambda: stats(connection, one)["cpu"]["usage_hz"] == 5000000, "what it uses then")
+        assert stats(connection, one)["balloon"]["current"] == 0
+        host().tell("fault", "RetrievePropertiesEx", "NoPermission")
+        assert stats(connection, one)["memory"]["rss"] == 20 << 20
+        host().tell("use", "ha-host_VM0", 0, 0, 0)
+        do(other, "Destroy")
+        assert list(stats(connection, other)) == ["state"]
+        do(other, "Start")
+
+
 def any_number_of_machines_costs_one_round_of_reads():
     with another(machines=200) as crowd:
         with opened(crowd) as connection:
@@ -715,6 +740,9 @@ def libvirts_clients_find_it():
         contains(virsh("dumpxml", "ha-host_VM0"), "[LocalDS_0] ha-host_VM0/disk1.vmdk")
         virsh("destroy", "ha-host_VM0")
         virsh("start", "ha-host_VM0")
+        host().tell("use", "ha-host_VM0", 77, 20, 8)
+        bus.wait(lambda: "rss 20480" in virsh("dommemstat", "ha-host_VM0"), "what it uses")
+        contains(virsh("domstats", "ha-host_VM0", "--balloon"), "balloon.current=24576", "balloon.maximum=32768")
         virsh("snapshot-create-as", "ha-host_VM0", "one", "of two")
         virsh("snapshot-create-as", "ha-host_VM0", "two", "--disk-only")
         contains(virsh("snapshot-list", "ha-host_VM0", "--tree"), "one", "two")
@@ -759,6 +787,7 @@ if __name__ == "__main__":
         each_kind_of_server_has_its_scheme,
         a_host_shows_its_machines_as_documents,
         a_vcenter_shows_all_or_those_of_a_part_of_it,
+        what_machines_use_is_told_of_all_by_one_question,
         any_number_of_machines_costs_one_round_of_reads,
         a_machine_lives_as_it_is_told,
         what_it_cannot_is_unsupported_by_name,

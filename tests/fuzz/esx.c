@@ -10,6 +10,7 @@
 #include "domain/snapshot.h"
 #include "esx/esx.h"
 #include "esx/inventory.h"
+#include "esx/quick-stats.h"
 #include "esx/updates.h"
 #include "fuzz.h"
 
@@ -49,6 +50,15 @@ static void check_domains(Connection *connection) {
         }
 }
 
+/* The same as what machines use. */
+static void read_use(Esx *esx, const char *text) {
+        static const char *const opened[] = { "returnval", NULL };
+        g_auto(SoapFault) fault = { 0 };
+        g_autoptr(GError) error = NULL;
+        if (!soap_read(text, strlen(text), &(SoapReader){ quick_stats_take, esx, opened }, &fault, &error))
+                fuzz_check_error(error);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         g_autoptr(GError) error = NULL;
         const char *root = fuzz_folder();
@@ -68,6 +78,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 if (!updates_read(connection->data, text + at, strlen(text + at), &fault))
                         fuzz_check_error(fault);
                 fuzz_settle(event);
+                read_use(connection->data, text + at);
                 check_domains(connection);
         }
         inventory_begin(connection->data);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What is done with snapshots that the hypervisor keeps itself (HypervisorOwnSnapshots): nothing of them is written here, and what
- * there is is told by tree_show. An operation has ended when that shows what came of it. The guest may end meanwhile, or come:
- * it goes on. */
+/* What is done with snapshots that the hypervisor keeps itself (HypervisorOwnSnapshots): nothing of them is written here, and
+ * what there is is told by tree_show. An operation has ended when that shows what came of it. The guest may end meanwhile, or
+ * come: it goes on. */
 
 #include "domain/hypervisor.h"
 #include "domain/operation.h"

@@ -13,6 +13,7 @@
 //	fault METHOD TYPE      the next call of a method fails with a fault of that type; TEXT is "because"
 //	counts                 how often each method was called since the last "counts"
 //	work NAME PERCENT      a task is at work on a machine, and so far; at 100 it is done
+//	use NAME MHZ MEGABYTES BALLOONED   what a machine uses now, as its host measures it
 //	ask NAME QUESTION      a machine has a question; "answers" tells what was answered
 package main
 
@@ -411,6 +412,16 @@ func do(words []string) string {
 		simulator.Map.Update(working, changes)
 		if progress == 100 {
 			working = nil
+		}
+	case "use":
+		for _, o := range simulator.Map.All("VirtualMachine") {
+			if vm := o.(*simulator.VirtualMachine); vm.Name == words[1] {
+				stats := &vm.Summary.QuickStats
+				for i, value := range []*int32{&stats.OverallCpuUsage, &stats.HostMemoryUsage, &stats.BalloonedMemory} {
+					n, _ := strconv.Atoi(words[2+i])
+					*value = int32(n)
+				}
+			}
 		}
 	case "ask":
 		for _, o := range simulator.Map.All("VirtualMachine") {
