@@ -218,7 +218,13 @@ int verb_agent(Ctl *ctl, char **arguments) {
                 g_autofree char *names = agent_command_names();
                 g_auto(GStrv) known = g_strsplit(names, ", ", -1);
                 g_autofree char *hint = suggest_command(what, (const char *const *) known);
-                ctl_say("'%s' is not a command of the agent%s; there are: %s", what, hint, names);
+                if (what[0] == '{')
+                        ctl_say("'%.64s' is not a command of the agent; say its name, such as ping, or: virtbusctl agent DOMAIN "
+                                "command TEXT",
+                                what);
+                else
+                        ctl_say("'%s' is not a command of the agent%s%s", what,
+                                *hint ? hint : "; there are: ", *hint ? "" : names);
                 return EXIT_USAGE;
         }
         g_autofree char *path = g_strdup_printf("%s/guest", ctl_path(domain));

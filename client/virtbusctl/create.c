@@ -148,6 +148,8 @@ static bool read_plan(const Ctl *ctl, Plan *plan, GError **error) {
                 g_prefix_error(error, "--cdrom=%s: ", ctl->cdrom);
                 return false;
         }
+        if (plan->cdrom && plan->cdrom->is_missing && plan->cdrom->size == 0)
+                return ctl_invalid(error, "--cdrom=%s: there is no file %s; look how it is spelt", ctl->cdrom, plan->cdrom->path);
         if (plan->cdrom && plan->cdrom->size > 0)
                 return ctl_invalid(error, "--cdrom=%s: size= makes an empty image, which nothing boots from", ctl->cdrom);
         return check_networks(plan, error) && check_display(ctl, error) && check_kernel(ctl, error) &&
@@ -282,8 +284,6 @@ int verb_create(Ctl *ctl, char **arguments) {
                 return ctl_fail(g_steal_pointer(&error));
         }
         g_ptr_array_foreach(plan.disks, (GFunc) (void (*)(void)) tell_missing, NULL);
-        if (plan.cdrom)
-                tell_missing(plan.cdrom);
         int status = ctl_follow_up(ctl, path);
         ctl_print_defined(ctl, (const char *const[]){ path, NULL });
         return status;

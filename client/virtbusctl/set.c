@@ -127,7 +127,9 @@ char **setting_names(VirtbusObject *device) {
 static char *known_settings(const Target *target, const char *name) {
         g_auto(GStrv) names = setting_names(target->device);
         g_autofree char *list = g_strjoinv(", ", names), *hint = suggestion(name, (const char *const *) names);
-        return *list ? g_strdup_printf("%s; there are: %s", hint, list) : g_strdup("; a device of this kind has no settings");
+        if (*hint)
+                return g_steal_pointer(&hint);
+        return *list ? g_strdup_printf("; there are: %s", list) : g_strdup("; a device of this kind has no settings");
 }
 
 static bool fail(GError **error, const char *name, const char *value, const char *what) {

@@ -277,13 +277,13 @@ static void begin_undefine(Change *change) {
         else if (!error && !hypervisor->own_snapshots && snapshots_check(domain, &error) && snapshots_count(domain) > 0 &&
                  !change->also.snapshots)
                 domain_fail(domain, &error, VIRTBUS_ERROR_OPERATION_INVALID,
-                            "it has %u snapshots; pass the option snapshots to forget them too", snapshots_count(domain));
+                            "it has snapshots (%u); pass the option snapshots to forget them too", snapshots_count(domain));
         else if (!error && tree_is_changing(domain, &checkpoint_tree))
                 domain_fail(domain, &error, VIRTBUS_ERROR_RESOURCE_BUSY,
                             "a checkpoint of it is being made or deleted; call again when that is done");
         else if (!error && checkpoints_check(domain, &error) && checkpoints_count(domain) > 0 && !change->also.checkpoints)
                 domain_fail(domain, &error, VIRTBUS_ERROR_OPERATION_INVALID,
-                            "it has %u checkpoints; pass the option checkpoints to forget them too", checkpoints_count(domain));
+                            "it has checkpoints (%u); pass the option checkpoints to forget them too", checkpoints_count(domain));
         if (error)
                 refuse(change, error);
         else /* whatever cuts this off: no save is left that a domain of this UUID would be restored from later */

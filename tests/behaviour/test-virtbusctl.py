@@ -118,7 +118,7 @@ def what_a_domain_is_made_of_is_understood_or_refused():
     for arguments, part in (([f"--disk={real}"], f"qcow2 image; say {real},qcow2"), ([f"--cdrom={real}"], "qcow2 image"), ([f"--disk={strange}"], ",raw"),
                             ([f"--disk={strange},qcow2"], "is not a qcow2 image"), (["--disk=nothing.img"], ",size=20G"), (["--disk="], "path"),
                             ([f"--disk={real},qcow2,size=1G"], "there already"), ([f"--disk={real},bus=warp"], "virtio"), ([f"--disk={real},colour=red"], "readonly"),
-                            ([f"--cdrom={WORK}/x.iso,size=1G"], "nothing boots"), (["--boot=tape"], "hd, cdrom, network"), (["--boot=cdrom"], "--cdrom"), (["--boot=hd"], "--disk"),
+                            ([f"--cdrom={WORK}/x.iso,size=1G"], "nothing boots"), ([f"--cdrom={WORK}/none.iso"], "no file"), (["--iso=x"], "--cdrom=PATH"), (["--boot=tape"], "hd, cdrom, network"), (["--boot=cdrom"], "--cdrom"), (["--boot=hd"], "--disk"),
                             (["--boot=network,network"], "twice"), (["--display=x11"], "spice"), (["--initrd=x"], "--kernel"), (["--memory=512"], "512M"), (["--memory=0"], "512M"),
                             ([f"--disk={WORK}"], "is a folder"), ([f"--cdrom={WORK}"], "is a folder"), (["--network=none", "--network=user"], "others beside it"),
                             (["--network=user", "--network=frob"], "bridge=NAME"), (["--network=network="], "network=NAME"), (["--network=bridge"], "bridge=NAME"), (["--network=user,mtu=3"], "model"), (["--cpus=1", "--cpus=2"], "twice")):
