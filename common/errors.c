@@ -56,7 +56,7 @@ static const char *remedy_of_errno(int errno_value) {
                 { EACCES, "look at its permissions and at those of the folders above it" },
                 { EPERM, "this program may not: look at its unit's capabilities, or at the container that it is in" },
                 { ENOENT, "look whether it is there, and how it is spelt" },
-                { ENOTDIR, "a part of that path is no folder: correct it" },
+                { ENOTDIR, "a part of that path is not a folder: correct it" },
                 { EISDIR, "it is a folder: name a file" },
                 { ELOOP, "a link is in the way, or links lead in a circle: name the file itself" },
                 { ENAMETOOLONG, "use a shorter name" },

@@ -35,7 +35,7 @@ static int read_place(Part *part, const char *text, sd_bus_message *call, sd_bus
         g_autofree char *printed = print_place(part->list, place);
         if (strcmp(printed, text) != 0 || !mirror_had(part->mirror, place))
                 return refuse(call, error,
-                              "'%.64s' is not from a part of the list of %s, or from one before that began anew: begin with "
+                              "'%.64s' is not from a part of the list of %s, or from one of an earlier list: begin with "
                               "the first part, after ''",
                               text, part->list->path);
         part->after = place;

@@ -529,7 +529,7 @@ def significant(text):
 
 
 def same_fault(wanted, error):
-    """Both messages must speak of the same things: they share words, and ours is no refusal of something unknown."""
+    """Both messages must speak of the same things: they share words, and ours is not a refusal of something unknown."""
     if "does not know" in error.message:
         return False
     shared = significant(wanted) & significant(error.message)

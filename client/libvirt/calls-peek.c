@@ -54,7 +54,7 @@ static void peek(Call *call) {
                 call_refuse(call, LIBVIRT_INVALID_ARG,
                             "invalid argument: flags parameter must be VIR_MEMORY_VIRTUAL or VIR_MEMORY_PHYSICAL");
         else if (size > PEEK_MAX || offset > UINT64_MAX - size)
-                call_refuse(call, LIBVIRT_INVALID_ARG, "invalid argument: %u bytes: at most %d can be told", size, PEEK_MAX);
+                call_refuse(call, LIBVIRT_INVALID_ARG, "invalid argument: %u bytes: %d at most are read at once", size, PEEK_MAX);
         else {
                 call->state = g_byte_array_new();
                 call->free_state = (GDestroyNotify) g_byte_array_unref;

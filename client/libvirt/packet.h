@@ -45,7 +45,7 @@ typedef struct PacketHeader {
 typedef struct PacketReader {
         GByteArray *data;
         size_t used; /* bytes at the beginning that were returned already */
-        size_t skip; /* bytes that are no message's, and come next */
+        size_t skip; /* bytes that belong to no message, and come next */
 } PacketReader;
 
 void packet_reader_init(PacketReader *reader);

@@ -207,7 +207,7 @@ int verb_restore(Ctl *ctl, char **arguments) {
         return answer ? follow_answer(ctl, answer, 1, "restoring") : ctl_fail(g_steal_pointer(&error));
 }
 
-/* Whether a state is named by its file: a path, or what is no domain's name as it has a '/' in it. */
+/* Whether a state is named by its file: a path, or what is not a domain's name as it has a '/' in it. */
 static bool is_saved_file(const char *name) {
         return strchr(name, '/') != NULL;
 }

@@ -31,10 +31,11 @@ bool metadata_parse(const char *uri, const char *key, const char *xml, xmlDoc **
                 return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "the element <%.64s> is of namespace '%.256s'",
                                          (const char *) root->name, (const char *) root->ns->href);
         if (*key && xmlValidateNCName((const xmlChar *) key, 0) != 0)
-                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
-                                         "'%.64s' is no prefix of a namespace: begin it with a letter, and use letters, digits, "
-                                         "'-', '_' and '.'",
-                                         key);
+                return virtbus_error_set(
+                                error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                "'%.64s' is not a prefix of a namespace: begin it with a letter, and use letters, digits, "
+                                "'-', '_' and '.'",
+                                key);
         if (!root->ns && !adopt(root, uri, key, error))
                 return false;
         *metadata = g_steal_pointer(&parsed);

@@ -28,8 +28,9 @@ static bool check_who(const char *who, GError **error) {
         const char *name = g_str_has_prefix(who, "user:")    ? who + strlen("user:")
                            : g_str_has_prefix(who, "group:") ? who + strlen("group:")
                                                              : NULL;
-        return (name && is_name(name)) || virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
-                                                            "'%.80s' is nobody to share with: use user:NAME or group:NAME", who);
+        return (name && is_name(name)) ||
+               virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                 "'%.80s' is not a user or a group to share with: use user:NAME or group:NAME", who);
 }
 
 static bool check_action(const char *action, GError **error) {

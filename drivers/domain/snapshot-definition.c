@@ -108,7 +108,8 @@ static bool read_source(SnapshotDisk *disk, const xmlNode *element, GError **err
         if (disk->path && !path_check(disk->path, error))
                 return false;
         return !disk->format || strlen(disk->format) <= 16 ||
-               xml_fail(error, VIRTBUS_ERROR_INVALID_XML, driver, "type is '%.32s', which is no format of images", disk->format);
+               xml_fail(error, VIRTBUS_ERROR_INVALID_XML, driver, "type is '%.32s', which is not a format of images",
+                        disk->format);
 }
 
 static bool read_disk(void *data, xmlNode *element, char *name, GError **error) {
@@ -131,7 +132,7 @@ static bool read_state(SnapshotDefinition *definition, const xmlNode *root, GErr
         if (!definition->state)
                 return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, root, "<state> is missing: what the domain did then");
         if (!g_strv_contains(states, definition->state))
-                return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, state, "'%.32s' is no state of a domain", definition->state);
+                return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, state, "'%.32s' is not a state of a domain", definition->state);
         bool has_memory = definition->memory == SNAPSHOT_INTERNAL || definition->memory == SNAPSHOT_EXTERNAL;
         bool was_off = strcmp(definition->state, "shutoff") == 0 || strcmp(definition->state, "disk-snapshot") == 0;
         return !has_memory || !was_off ||

@@ -25,7 +25,7 @@ static char *system_of(const char *id) {
         return g_strdup(text->str);
 }
 
-/* VMware's "a%2fb" is "a/b", which is no name of a domain: it keeps the one that it has there. */
+/* VMware's "a%2fb" is "a/b", which is not a name of a domain: it keeps the one that it has there. */
 static char *name_of(const char *name) {
         g_autofree char *lower = g_ascii_strdown(name, -1);
         return strstr(lower, "%2f") ? vmx_escape(name, '%', "/\\") : g_strdup(name);

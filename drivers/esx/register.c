@@ -274,7 +274,7 @@ static bool find_place(Register *registering, const xmlNode *root, GError **erro
                 if (!is_within(rest))
                         return virtbus_error_set(
                                         error, VIRTBUS_ERROR_INVALID_ARGUMENT,
-                                        "domain '%s': '%.255s' is no path within its datastore, as [STORE] FOLDER/DISK.vmdk "
+                                        "domain '%s': '%.255s' is not a path within its datastore, as [STORE] FOLDER/DISK.vmdk "
                                         "is: write it without '.', '..' and empty parts",
                                         registering->name, file);
                 const char *slash = strrchr(rest, '/');

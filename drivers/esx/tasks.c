@@ -26,7 +26,7 @@ static void task_free(void *data) {
         g_autoptr(GError) error = NULL;
         if (task->job) {
                 virtbus_error_set(&error, VIRTBUS_ERROR_HYPERVISOR_FAILED,
-                                  "the task is not told of any more; how it ends is not known");
+                                  "the server tells no more of the task: how it ends is not known");
                 job_end(task->job, error);
         }
         vim_reference_clear(&task->reference);

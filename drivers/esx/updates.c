@@ -85,7 +85,7 @@ static void on_updates(void *data, const GError *error) {
         Esx *esx = data;
         if (error) {
                 g_autoptr(GError) cut = NULL;
-                virtbus_error_set(&cut, virtbus_error_code(error), "what changes there is not told: %s", error->message);
+                virtbus_error_set(&cut, virtbus_error_code(error), "cannot follow what changes there: %s", error->message);
                 session_cut(esx, cut, false);
                 return;
         }

@@ -37,5 +37,5 @@ bool container_cards_made(Container *container, const char *text, GError **error
         if (!set_live(container, words, error))
                 return false;
         return container_socket_say(container->connection, "go") ||
-               virtbus_error_set_errno(error, errno, "who watches over it cannot be told");
+               virtbus_error_set_errno(error, errno, "cannot find who watches over it");
 }

@@ -40,7 +40,7 @@ extern const FilterValue filter_value_mac, filter_value_mac_mask, filter_value_i
 /* The same with variables. */
 char *filter_value_read(const FilterValue *value, const char *text);
 
-/* Whether one is more or less than another; which number a kept one is, that is no variable. */
+/* Whether one is more or less than another; which number a kept one is, that is not a variable. */
 bool filter_value_is_number(const FilterValue *value);
 uint64_t filter_value_number(const FilterValue *value, const char *text);
 

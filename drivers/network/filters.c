@@ -237,7 +237,7 @@ static void begin_undefine(RegistryChange *change) {
                 g_clear_pointer(&undefining->shipped, filter_definition_free);
         if (definition->is_shipped) {
                 virtbus_error_set(&error, VIRTBUS_ERROR_OPERATION_INVALID,
-                                  "filter '%s' comes with virtbus and is as it came: define it anew to change it",
+                                  "filter '%s' comes with virtbus and is as it came: define it again to change it",
                                   definition->name);
                 registry_change_end(change, error);
         } else

@@ -147,7 +147,7 @@ static void add_addresses(xmlNode *element, const Interface *interface) {
         }
 }
 
-/* A bridge is no part of anything. */
+/* A bridge is not a part of anything. */
 static void add_part(xmlNode *parent, const Interface *interface) {
         if (strcmp(interface_type(interface), "bridge") == 0)
                 return;

@@ -50,7 +50,7 @@ static bool read_section(const char *name, size_t *section, GError **error) {
                 if (strcmp(fixed[i], name) == 0)
                         return virtbus_error_set(
                                         error, VIRTBUS_ERROR_UNSUPPORTED,
-                                        "section '%s' of a network cannot be updated: define the network anew; these can: %s",
+                                        "section '%s' of a network cannot be updated: define the network again; these can: %s",
                                         name, known->str);
         return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "'%.64s' is not a section of a network; these are: %s",
                                  name, known->str);

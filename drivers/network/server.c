@@ -151,7 +151,7 @@ Server *server_new(const Servers *servers, const NetworkDefinition *definition, 
                    GError **error) {
         if (!servers->has_user) {
                 virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED,
-                                  "user " SERVER_USER ", whom dnsmasq is to run as, is missing: run systemd-sysusers");
+                                  "user " SERVER_USER " that dnsmasq runs as is missing: run systemd-sysusers");
                 return NULL;
         }
         Server *server = server_alloc(servers, listener, data);

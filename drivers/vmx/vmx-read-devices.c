@@ -160,10 +160,11 @@ static bool read_port_source(VmxFile *file, xmlNode *port, const char *slot, boo
         }
         xml_set_attribute(port, "type", is(type, "file") ? "file" : is(type, "pipe") ? "pipe" : "dev");
         if (!name || (type && !is(type, "device") && !is(type, "file") && !(has_ends && is(type, "pipe"))))
-                return vmx_file_fail(file,
-                                     "%s: its fileType '%.64s' with the fileName '%.128s' is no port that is known; use device, "
-                                     "file%s",
-                                     slot, type ? type : "", name ? name : "", has_ends ? ", pipe or network" : "");
+                return vmx_file_fail(
+                                file,
+                                "%s: its fileType '%.64s' with the fileName '%.128s' is not a port that is known; use device, "
+                                "file%s",
+                                slot, type ? type : "", name ? name : "", has_ends ? ", pipe or network" : "");
         xmlNode *source = xml_add(port, "source", NULL);
         if (is(type, "file"))
                 vmx_read_path(source, "path", name);

@@ -95,7 +95,7 @@ static xmlNode *read_cdrom(VmxFile *file, xmlNode *devices, const char *slot, co
                 disk = add_disk(devices, "file", "cdrom");
                 add_source(disk, !name || is(name, EMPTY) ? NULL : name, NULL);
         } else
-                vmx_file_fail(file, "%s: its deviceType '%.64s' with the fileName '%.128s' is no drive that is known", slot,
+                vmx_file_fail(file, "%s: its deviceType '%.64s' with the fileName '%.128s' is not a drive that is known", slot,
                               type ? type : "", name ? name : "");
         return disk;
 }

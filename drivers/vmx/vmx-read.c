@@ -33,7 +33,8 @@ static void check_version(VmxFile *file) {
                          { "virtualHW.version", HARDWARE_MIN, HARDWARE_MAX } };
         for (size_t i = 0; i < G_N_ELEMENTS(versions); i++)
                 if (!vmx_file_take(file, "%s", versions[i].key))
-                        vmx_file_fail(file, "%s is missing: this is no configuration of a machine of VMware's", versions[i].key);
+                        vmx_file_fail(file, "%s is missing: this is not a configuration of a machine of VMware's",
+                                      versions[i].key);
                 else
                         vmx_file_take_number(file, versions[i].min, versions[i].max, 0, "%s", versions[i].key);
         const char *encoding = vmx_file_take(file, ".encoding");
@@ -157,8 +158,8 @@ static void read_topology(VmxFile *file, xmlNode *root) {
                 return;
         cores = MIN(cores, n);
         if (n % cores != 0) {
-                vmx_file_fail(file, "numvcpus is %" PRId64 ", which is no multiple of the %" PRId64 " of cpuid.coresPerSocket", n,
-                              cores);
+                vmx_file_fail(file, "numvcpus is %" PRId64 ", which is not a multiple of the %" PRId64 " of cpuid.coresPerSocket",
+                              n, cores);
                 return;
         }
         xmlNode *topology = xml_add(xml_add(root, "cpu", NULL), "topology", NULL);

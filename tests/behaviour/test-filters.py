@@ -66,7 +66,7 @@ def those_that_libvirt_ships_are_there():
     assert {name for properties in there.values() for name in properties["References"]} <= set(there)
     assert (there["no-ip-spoofing"]["Chain"], there["no-ip-spoofing"]["Priority"]) == ("ipv4-ip", -710)
     contains(call(find("no-mac-spoofing"), "GetXML"), 'srcmacaddr="$MAC"')
-    contains(expect("OperationInvalid", call, find("clean-traffic"), "Undefine"), "'clean-traffic'", "define it anew")
+    contains(expect("OperationInvalid", call, find("clean-traffic"), "Undefine"), "'clean-traffic'", "define it again")
 
 
 def one_that_is_defined_anew_is_as_it_came_when_it_is_undefined():

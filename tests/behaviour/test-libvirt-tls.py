@@ -133,7 +133,7 @@ def strangers_are_sent_away():
     wait_said("no user is named", "O=Example,CN=nobody known", USERS)
     assert not is_let_in("forged")
     wait_said("certificate", "NOT trusted")
-    assert not is_let_in("server")  # a server's is no client's
+    assert not is_let_in("server")  # a server's is not a client's
     wait_said("certificate", "purpose")
     assert not is_let_in()
     wait_said("speaks no TLS", "ertificate")

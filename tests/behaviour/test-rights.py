@@ -80,7 +80,7 @@ def what_there_is(objects):
                 action = (annotation(member, "org.virtbus1.PolkitAction") or "").removeprefix("org.virtbus1.") or None
                 values = example(signature)
                 if member.get("name") == "OpenConnection":
-                    values[0] = "'test://x'"  # what is no URI, or one of this machine's connections, takes no right to be told so
+                    values[0] = "'test://x'"  # what is not a URI, or one of this machine's connections, takes no right to be told so
                 if member.get("name") == "GetColumns":
                     values[1] = f"'{NAME}.Device'"  # nor does what is no interface
                 yield f"{path} {name}.{member.get('name')}", action, (path, name, member.get("name"), signature, *values)

@@ -160,7 +160,7 @@ def document(devices="", **parts):
     return HEAD.format(**values)
 
 
-# What is no argument of QEMU's: who does it, or why it is kept. Regular expressions of places.
+# What is not an argument of QEMU's: who does it, or why it is kept. Regular expressions of places.
 ELSEWHERE = [
     (r"title|description|metadata.*|on_(poweroff|reboot|crash|lockfailure)|currentMemory.*", "the domain's object shows it, or the driver does it"),
     (r"(memtune|cputune|blkiotune|numatune|vcpu@cpuset).*|vcpu|resource/partition", "control groups and threads, which the driver sets"),

@@ -136,7 +136,7 @@ def what_a_domain_is_made_of_is_understood_or_refused():
     cards = ET.fromstring(ctl("xml", "cards")).findall("devices/interface")
     assert [card.find("model").get("type") for card in cards] == ["virtio", "e1000e", "rtl8139", "e1000"], cards
     assert [card.find("boot").get("order") for card in cards[:2]] == ["1", "2"] and cards[2].find("boot") is None
-    # virsh's create takes a document: that is no name by accident.
+    # virsh's create takes a document: that is not a name by accident.
     contains(ctl("create", "guest.xml", status=2), "define --transient")
     # What cannot be defined leaves no image behind.
     ctl("create", "whole", f"--disk={WORK}/left.qcow2,size=8M", status=1)
@@ -1002,7 +1002,7 @@ def network_filters_are_listed_defined_shown_and_undefined():
     rows = {row["name"]: row for row in json.loads(ctl("filter", "list", "--json"))}
     assert len(rows) == 25 and rows["no-mail"]["includes"] == "clean-traffic" and rows["allow-arp"]["chain"] == "arp"
     contains(ctl("filter", "show", "nobodys", status=4), "nobodys")
-    contains(ctl("filter", "undefine", "clean-traffic", status=1), "'clean-traffic'", "define it anew")
+    contains(ctl("filter", "undefine", "clean-traffic", status=1), "'clean-traffic'", "define it again")
     assert "no-mail" in ctl("complete", "filter", "show", "").split()
     ctl("filter", "undefine", "no-mail")
 

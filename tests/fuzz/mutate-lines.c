@@ -36,7 +36,7 @@ static const char *const values[] = { "null",
 
 static GPtrArray *lines_of_seeds, *names_of_seeds;
 
-/* NULL, which is null, where a text is no value. */
+/* NULL, which is null, where a text is not a value. */
 static JsonNode *read_value(const char *text) {
         g_autofree char *array = g_strdup_printf("[%s]", text);
         g_autoptr(JsonNode) node = json_parse_array(array, -1, NULL);

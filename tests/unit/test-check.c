@@ -55,7 +55,7 @@ static void documents_that_break_no_rule_are_taken(void) {
         try_cases(cases, G_N_ELEMENTS(cases));
 }
 
-/* Of what is no list; what a document that was read twice would mean is nobody's guess. */
+/* Of what is not a list; what a document that was read twice would mean is nobody's guess. */
 static void an_element_is_there_once(void) {
         static const Case cases[] = {
                 { "<name>e</name>", "", "only one <name> of <domain>" },

@@ -109,7 +109,7 @@ static void test_nothing_is_taken_that_cannot_be_written_down(Fixture *fixture, 
         take(fixture, TWO, "5900", "", -1);
 }
 
-/* A driver that was killed as it wrote has taken nothing yet: what it has left is no claim, and goes. */
+/* A driver that was killed as it wrote has taken nothing yet: what it has left is not a claim, and goes. */
 static void test_half_a_claim_is_none(Fixture *fixture, gconstpointer unused) {
         (void) unused;
         take(fixture, ONE, "5901", "", -1);

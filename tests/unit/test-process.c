@@ -121,7 +121,7 @@ int main(int argc, char **argv) {
         g_test_add_func("/process/a process that is told to end ends", test_a_process_that_is_told_to_end_ends);
         g_test_add_func("/process/a process gets what it is given without the heap",
                         test_a_process_gets_what_it_is_given_without_the_heap);
-        g_test_add_func("/process/a process that cannot be watched is no orphan",
+        g_test_add_func("/process/a process that cannot be watched is not an orphan",
                         test_a_process_that_cannot_be_watched_is_no_orphan);
         return g_test_run();
 }

@@ -261,7 +261,7 @@ static int run(const Options *options) {
         int client = take_client();
         if (client >= 0)
                 return run_processes(options, client);
-        log_error("its standard input is no client: it is started by virtbus-libvirt-tls.socket");
+        log_error("its standard input is not a client: it is started by virtbus-libvirt-tls.socket");
         return EXIT_FAILURE;
 }
 

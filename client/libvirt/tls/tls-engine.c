@@ -104,7 +104,7 @@ static bool shake_hands(const Engine *engine) {
                 if (!wait_for(engine, gnutls_record_get_direction(engine->session) ? POLLOUT : POLLIN))
                         return false;
         if (r < 0)
-                log_warning("a client is sent away, as it speaks no TLS with this machine: %s", gnutls_strerror(r));
+                log_warning("a client is refused: it speaks no TLS with this machine: %s", gnutls_strerror(r));
         return r >= 0;
 }
 

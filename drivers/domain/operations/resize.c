@@ -170,10 +170,10 @@ static bool change_maxima(const Domain *domain, const DeviceChange *change, cons
         const xmlNode *cpu = xml_child(root, "cpu");
         if (change->max_memory > 0 && cpu && xml_child(cpu, "numa"))
                 return domain_fail(domain, error, VIRTBUS_ERROR_UNSUPPORTED,
-                                   "its document says the memory of each NUMA node; define it anew with another");
+                                   "its document says the memory of each NUMA node; define it again with another");
         if (change->max_vcpus > 0 && xml_child(root, "vcpus"))
                 return domain_fail(domain, error, VIRTBUS_ERROR_UNSUPPORTED,
-                                   "its document names each processor in <vcpus>; define it anew with others");
+                                   "its document names each processor in <vcpus>; define it again with others");
         if (change->max_memory > 0) {
                 definition_edit_max_memory(root, change->max_memory);
                 definition_edit_memory(root, MIN(base->memory, change->max_memory));

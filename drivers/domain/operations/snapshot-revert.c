@@ -323,9 +323,8 @@ static void begin(Operation *operation) {
         self->is_in_place = active && has_memory(self) && domain->state != DOMAIN_CRASHED && is_same_hardware(self);
         if (active && has_memory(self) && !self->is_in_place && !self->options.force) {
                 domain_fail(domain, &error, VIRTBUS_ERROR_OPERATION_INVALID,
-                            "it has other devices than in snapshot '%s', so that its guest would be ended and started anew; with "
-                            "force "
-                            "it is",
+                            "it has other devices than in snapshot '%s', so that its guest would be ended and started again; "
+                            "pass force to do that",
                             self->name);
                 operation_finish(operation, error);
         } else if (self->is_in_place)

@@ -310,7 +310,7 @@ static const CheckRule rules[] = {
           "NUMA nodes without CPUs, such as {}, can't be initiator" },
         { "cpu/numa/interconnects/*[num(@cache) > 0][not(@cache = /domain/cpu/numa/cell/cache/@level)]", "@cache",
           "'cache' refers to a non-existent NUMA node cache of level {}" },
-        { "cpu/numa/interconnects/bandwidth/@cache", NULL, "the bandwidth of a NUMA node's cache is not told: leave out cache" },
+        { "cpu/numa/interconnects/bandwidth/@cache", NULL, "QEMU takes no bandwidth of a NUMA node's cache: leave out cache" },
 
         /* Memory */
         { "memoryBacking/hugepages/page[not(@nodeset)][preceding-sibling::page[not(@nodeset)]]", NULL,

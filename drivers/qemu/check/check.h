@@ -23,7 +23,7 @@ bool check_given(xmlDoc *document, GError **error);
  * NULL, as it must be. */
 const char *check_overlooked(xmlDoc *document);
 
-/* That each element of a document that is no list is there once: of PARENT and all below it. Part of check_given. */
+/* That each element of a document that is not a list is there once: of PARENT and all below it. Part of check_given. */
 bool check_once(xmlNode *parent, GError **error);
 
 /* Sets of processors and memory, which no table can tell: see check-sets.c. */

@@ -448,7 +448,7 @@ void build_rng(Builder *builder, xmlNode *element, const DeviceDefinition *part)
         else if (g_strcmp0(model, "random") == 0) {
                 const char *path = builder_get(builder, backend, "");
                 if (path && *path && *path != '/')
-                        builder_invalid(builder, backend, "'%.256s' is no absolute path", path);
+                        builder_invalid(builder, backend, "'%.256s' is not an absolute path", path);
                 builder_add_json(builder, "-object",
                                  json_make("qom-type", 's', "rng-random", "id", 's', object, "filename", 's',
                                            path && *path ? path : "/dev/random", NULL));

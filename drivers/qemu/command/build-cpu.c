@@ -28,7 +28,7 @@ static void build_cpu_features(Builder *builder, xmlNode *cpu, GString *option) 
                            *policy = builder_choose(builder, feature, "@policy", "force require optional disable forbid");
                 if (!builder->error && !builder_is_plain_name(name))
                         builder_invalid(builder, feature,
-                                        "'%.64s' is no name of a feature: use letters, digits, '-', '_' and '.'", name);
+                                        "'%.64s' is not a name of a feature: use letters, digits, '-', '_' and '.'", name);
                 bool off = g_strcmp0(policy, "disable") == 0 || g_strcmp0(policy, "forbid") == 0;
                 if (off && strcmp(name, "cvt16") == 0) /* AMD announced it, no processor has it, and QEMU has no such name */
                         continue;
@@ -116,7 +116,7 @@ void build_cpu(Builder *builder) {
                 if (model && *model && builder->kind->has_bridges) { /* the host's, as an older one */
                         if (!builder_is_plain_name(model))
                                 builder_invalid(builder, builder_element(builder, cpu, "model"),
-                                                "'%.64s' is no name of a processor: use letters, digits, '-', '_' and '.'",
+                                                "'%.64s' is not a name of a processor: use letters, digits, '-', '_' and '.'",
                                                 model);
                         g_string_append_printf(builder->machine, ",max-cpu-compat=%s", builder_escape(builder, model));
                 }
@@ -125,7 +125,7 @@ void build_cpu(Builder *builder) {
         else if (model && *model) {
                 if (!builder_is_plain_name(model))
                         builder_invalid(builder, builder_element(builder, cpu, "model"),
-                                        "'%.64s' is no name of a processor: use letters, digits, '-', '_' and '.'", model);
+                                        "'%.64s' is not a name of a processor: use letters, digits, '-', '_' and '.'", model);
                 else if (capabilities && !capabilities_has_cpu(capabilities, builder->kvm, model))
                         builder_unsupported(builder, builder_element(builder, cpu, "model"),
                                             "this QEMU, %s, has no processor model '%.64s'; the connection's capabilities list "

@@ -59,7 +59,8 @@ void build_machine(Builder *builder) {
                 builder_unsupported(builder, type, "type '%.32s' is not QEMU's; use hvm", definition->os_type);
         if (definition->machine[0] && !builder_is_plain_name(definition->machine))
                 builder_invalid(builder, type,
-                                "'%.64s' is no name of a machine: use letters, digits, '-', '_' and '.'; GetCapabilities lists "
+                                "'%.64s' is not a name of a machine: use letters, digits, '-', '_' and '.'; GetCapabilities "
+                                "lists "
                                 "those there are",
                                 definition->machine);
         check_emulator(builder, type);

@@ -73,7 +73,8 @@ void build_passthrough_arguments(Builder *builder) {
                                            *name = builder_require(builder, child, "@name");
                                 if (!builder->error && !is_variable_name(name))
                                         builder_invalid(builder, child,
-                                                        "'%.64s' is no name of a variable: use letters, digits and '_', and no "
+                                                        "'%.64s' is not a name of a variable: use letters, digits and '_', and "
+                                                        "no "
                                                         "digit in front",
                                                         name);
                                 g_ptr_array_add(builder->line->environment, g_strdup_printf("%s=%s", name, value ? value : ""));

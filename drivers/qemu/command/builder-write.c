@@ -42,7 +42,7 @@ void builder_copy_properties(Builder *builder, const xmlNode *element, JsonObjec
 static void refuse_live(Builder *builder, const char *option) {
         if (builder->live)
                 builder_unsupported(builder, builder->at ? builder->at : builder->root,
-                                    "QEMU takes this only when it starts (%s): use the option config, and start the domain anew",
+                                    "QEMU takes this only when it starts (%s): use the option config, and start the domain again",
                                     option);
 }
 

@@ -61,12 +61,12 @@ static void check_can_come(Builder *builder, const xmlNode *element) {
                        xml_attribute_is(xml_child(element, "address"), "type", "pci");
         if (builder->live && !builder->kind->takes_devices)
                 builder_unsupported(builder, element,
-                                    "a running machine '%.64s' takes no devices: add it to its definition, and start it anew",
+                                    "a running machine '%.64s' takes no devices: add it to its definition, and start it again",
                                     builder->definition->machine);
         if (builder->live && builder->files && by_acpi && !xml_find(builder->root, "features/acpi"))
                 builder_unsupported(builder, element,
                                     "the running machine has no ACPI, and gets no PCI device without it: add <acpi/> to the "
-                                    "<features> of its definition, and start it anew");
+                                    "<features> of its definition, and start it again");
 }
 
 static void build_part(Builder *builder, const Part *part, BuildDevice build) {

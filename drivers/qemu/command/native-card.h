@@ -5,7 +5,7 @@
 
 #include "qemu/command/native-reader.h"
 
-/* The document's model of a card; NULL where that is no card's driver. */
+/* The document's model of a card; NULL where that is not a card's driver. */
 const char *native_card_model(const char *driver);
 
 void native_card_device(NativeReader *reader, GHashTable *device, const char *driver);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Places of devices of machines that are no PCs, and that are not on PCI: the channels of s390, the registers of pseries' virtual
- * I/O, and the boards' virtio. */
+/* Places of devices of machines that are not PCs, and that are not on PCI: the channels of s390, the registers of pseries'
+ * virtual I/O, and the boards' virtio. */
 
 #include "qemu/complete/machine-kind.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Sets of descriptors that a QEMU has been given, as far as they are no disk's (nodes.h). QEMU lets go of a set only while its
+/* Sets of descriptors that a QEMU has been given, as far as they are not a disk's (nodes.h). QEMU lets go of a set only while its
  * processors run: one that is removed while the guest is paused stays, until it is removed again. */
 
 #include "qemu/guest/guest.h"

@@ -25,5 +25,5 @@ bool host_access_check(const char *path, const HostUser *user, GError **error);
 int host_access_open(const char *path, GError **error);
 
 /* A file of memory that guests share: made where it is missing, with SIZE bytes; else it must have as many. It outlives them, so
- * it is no guest's own: it is that of the user whose groups they have, and its group's. */
+ * it is not a guest's own: it is that of the user whose groups they have, and its group's. */
 bool host_access_share(const char *path, uint64_t size, const HostUser *user, GError **error);

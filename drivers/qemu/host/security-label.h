@@ -13,7 +13,7 @@
 /* How long a profile's name may be, in bytes. */
 #define SECURITY_PROFILE_MAX 255
 
-/* Reads "+UID:+GID", the way that libvirt says numbers: false for names, other words, root, and what is no number of a user. */
+/* Reads "+UID:+GID", the way that libvirt says numbers: false for names, other words, root, and what is not a number of a user. */
 bool security_user_parse(const char *label, uid_t *uid, gid_t *gid);
 
 bool security_profile_is_name(const char *label);

@@ -93,7 +93,7 @@ static bool is_believed(const char *name) {
         return length > 0 && length <= CPU_NAME_MAX && strspn(name, G_CSET_a_2_z G_CSET_A_2_Z G_CSET_DIGITS "._-") == length;
 }
 
-/* What KVM adds to a guest is no feature of its processor, nor of another one's. */
+/* What KVM adds to a guest is not a feature of its processor, nor of another one's. */
 static bool is_feature(const char *name, JsonNode *value) {
         return json_node_type(value) == JSON_BOOLEAN && is_believed(name) && !g_str_has_prefix(name, "kvm");
 }

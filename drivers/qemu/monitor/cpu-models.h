@@ -41,7 +41,7 @@ const CpuModel *cpu_models_find(const CpuModels *models, const char *name);
 const CpuModel *cpu_models_host(const CpuModels *models);
 
 /* The model that differs least from what a processor of VENDOR ("" for any) has; of those whose names are in ONLY, which ends with
- * NULL, or, where that is NULL, of those that are no version of another one, are not this machine's own, and are not another
+ * NULL, or, where that is NULL, of those that are not a version of another one, are not this machine's own, and are not another
  * vendor's. NULL: there is none. */
 const CpuModel *cpu_models_nearest(const CpuModels *models, const CpuFeatures *features, const char *vendor,
                                    const char *const *only);
