@@ -391,6 +391,21 @@ def a_tray_that_the_guest_has_locked_is_busy():
 
 
 @the_same_driver
+def a_qemu_that_lists_no_nodes_changes_media_all_the_same():
+    """As one does that has given up an image, of whatever disk, as it is damaged."""
+    for name in ("image", "other"):
+        with open(f"{WORK}/{name}", "wb") as file:
+            file.truncate(1 << 20)
+    domain = lying("damaged", devices=TRAY.format(WORK, "image"), fail=[["query-named-block-nodes", "Block device 'libvirt-1-format' is ejected"]])
+    qemu.do(domain, "Start", paused=True)
+    drive, = [path for path in bus.objects(domain) if "/device/" in path and "sata" in path and bus.objects(domain)[path].get(f"{NAME}.Device.Disk")]
+    for name in ("other", "image", "other", "image", "other"):
+        bus.call(drive, f"{NAME}.Device.Disk", "ChangeMedia", "ssa{sv}", f"{WORK}/{name}", "", {})
+    contains(qemu.do(domain, "GetXML"), f"{WORK}/other")
+    gone(domain)
+
+
+@the_same_driver
 def a_domain_is_named_once_in_an_error_whatever_it_is_called():
     for name in ("a", "QEMU", "domain"):
         domain = lying(name, fail=[["stop", "a QEMU of any domain refuses"], ["device_add", "a QEMU of any domain refuses"]])
@@ -1077,6 +1092,7 @@ run([
     a_monitor_that_is_cut_leaves_the_guest_as_it_is,
     a_driver_that_is_cut_off_before_it_is_ready_leaves_the_guest_to_be_destroyed,
     a_tray_that_the_guest_has_locked_is_busy,
+    a_qemu_that_lists_no_nodes_changes_media_all_the_same,
     a_domain_is_named_once_in_an_error_whatever_it_is_called,
     words_that_are_cut_stay_text,
     what_lacks_its_source_is_refused_by_every_call,

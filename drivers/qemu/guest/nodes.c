@@ -270,6 +270,16 @@ void nodes_make_read_only(Guest *guest, Script *script, const char *alias, uint3
         remember_mode(guest, alias, index, true);
 }
 
+GPtrArray *nodes_names(const Guest *guest) {
+        GPtrArray *names = g_ptr_array_new();
+        GHashTableIter iterator;
+        void *name;
+        g_hash_table_iter_init(&iterator, guest->nodes->by_name);
+        while (g_hash_table_iter_next(&iterator, &name, NULL))
+                g_ptr_array_add(names, name);
+        return names;
+}
+
 /* Sweeping */
 
 typedef struct Sweep {

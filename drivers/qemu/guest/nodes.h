@@ -24,6 +24,9 @@ void nodes_add(Guest *guest, const char *name, JsonObject *options, int fd);
 void nodes_forget(Guest *guest, const char *name);
 void nodes_forget_disk(Guest *guest, const char *alias);
 
+/* The names of all that are known, which the guest may free: to be copied. */
+GPtrArray *nodes_names(const Guest *guest);
+
 /* "PREFIX0-format": the name of an image's node; WHAT is "format" or "storage". */
 char *nodes_name(const char *alias, uint32_t index, const char *what);
 

@@ -263,17 +263,23 @@ static void remove_secrets(const Cleanup *cleanup, const char *node) {
         script_add_command(cleanup->script, "object-del", json_make("id", 's', password, NULL));
 }
 
+/* A node that is to go, by what its name has behind the prefix. */
+static void take_node(const Cleanup *cleanup, GPtrArray *names, const char *name) {
+        int layer = name ? node_name_layer(cleanup->prefix, name) : -1;
+        bool other_base = (layer >= DISK_LAYERS_OTHER) != (cleanup->first_layer >= DISK_LAYERS_OTHER);
+        if (layer >= 0 && !(cleanup->one_base && other_base))
+                g_ptr_array_add(names, g_strdup(name + strlen(cleanup->prefix)));
+}
+
+/* A QEMU that has given an image up, as it is damaged, lists none of its nodes: then it is those that it was told to make. */
 static void on_nodes_listed(void *data, JsonObject *answer, const GError *error) {
         Cleanup *cleanup = data;
         JsonArray *nodes = json_array(answer, "return");
-        g_autoptr(GPtrArray) names = g_ptr_array_new();
-        for (guint i = 0; !error && nodes && i < json_array_get_length(nodes); i++) {
-                const char *name = json_string(json_object_at(nodes, i), "node-name");
-                int layer = name ? node_name_layer(cleanup->prefix, name) : -1;
-                bool other_base = (layer >= DISK_LAYERS_OTHER) != (cleanup->first_layer >= DISK_LAYERS_OTHER);
-                if (layer >= 0 && !(cleanup->one_base && other_base))
-                        g_ptr_array_add(names, (void *) (name + strlen(cleanup->prefix)));
-        }
+        g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free), known = nodes_names(cleanup->guest);
+        for (guint i = 0; !error && nodes && i < json_array_get_length(nodes); i++)
+                take_node(cleanup, names, json_string(json_object_at(nodes, i), "node-name"));
+        for (guint i = 0; error && i < known->len; i++)
+                take_node(cleanup, names, known->pdata[i]);
         const Definition *live = cleanup->guest->domain->live;
         const DeviceDefinition *device = live ? definition_find_device(live, cleanup->alias) : NULL;
         g_ptr_array_sort_with_data(names, compare_nodes, device && !cleanup->one_base ? device->images : NULL);
