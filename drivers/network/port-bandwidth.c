@@ -55,3 +55,20 @@ bool port_set_bandwidth(Port *port, const char *bandwidth, GError **error) {
         port->bandwidth = g_steal_pointer(&wanted);
         return port_changed(port, error);
 }
+
+char *port_group_bandwidth(const NetworkDefinition *definition, const char *group, GError **error) {
+        const xmlNode *root = xmlDocGetRootElement(definition->document);
+        for (const xmlNode *found = xml_child(root, "portgroup"); found; found = xml_next(found, "portgroup")) {
+                xmlNode *bandwidth = xml_child(found, "bandwidth");
+                if (*group ? xml_attribute_is(found, "name", group) : xml_attribute_is(found, "default", "yes"))
+                        return bandwidth ? xml_element_text(bandwidth) : g_strdup("");
+        }
+        if (!*group)
+                return g_strdup("");
+        virtbus_error_set(
+                        error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                        "network '%s' has no port group '%.64s': add one (virtbusctl network update NETWORK add-last portgroup), "
+                        "or leave portgroup out",
+                        definition->name, group);
+        return NULL;
+}

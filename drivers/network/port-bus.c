@@ -113,10 +113,11 @@ static void on_added(void *data, const Port *port, const int *fds, unsigned n, c
 static bool read_request(const Call *call, PortRequest *request, sd_bus_message *options, GError **error) {
         request->owner = call->uid;
         request->for_driver = caller_is_behind_driver(call_sender(call));
-        request->interface = request->filter = request->bandwidth = "";
+        request->interface = request->filter = request->bandwidth = request->group = "";
         return options_read(options, error, "interface", 's', &request->interface, "queues", 'u', &request->queues, "mtu", 'u',
                             &request->mtu, "isolated", 'b', &request->isolated, "filter", 's', &request->filter, "bandwidth", 's',
-                            &request->bandwidth, "existing", 'b', &request->may_be_there, NULL);
+                            &request->bandwidth, "portgroup", 's', &request->group, "existing", 'b', &request->may_be_there,
+                            NULL);
 }
 
 void port_bus_add(Call *call, Network *network, const char *domain_name, const char *domain_uuid, const char *mac,
@@ -134,7 +135,10 @@ void port_bus_add(Call *call, Network *network, const char *domain_name, const c
                 fine = virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_ARGUMENT,
                                          "existing: an interface that is there already is not put into a network");
         request.mtu = request.mtu > 0 ? request.mtu : live->mtu;
-        if (fine)
+        g_autofree char *of_group = fine ? port_group_bandwidth(live, request.group, &error) : NULL;
+        if (of_group && !*request.bandwidth)
+                request.bandwidth = of_group;
+        if (of_group)
                 port_add((Networks *) network->entry.registry, &request, on_added, call);
         else
                 call_fail(call, error);
@@ -161,6 +165,8 @@ static bool read_host_request(Call *call, const char *plug, const char *interfac
                               sd_bus_message *options, GError **error) {
         if (!read_place(plug, interface_name, &request->place, error) || !read_request(call, request, options, error))
                 return false;
+        if (*request->group)
+                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "portgroup: groups of ports are networks'");
         if (request->place.plug == PORT_BRIDGE) {
                 request->bridge = interface_name;
                 return !request->may_be_there ||

@@ -115,6 +115,7 @@ typedef struct PortRequest {
         bool may_be_there;                                     /* an administrator has made the interface */
         const char *filter;                                    /* its <filterref>, or "" */
         const char *bandwidth;                                 /* its <bandwidth>, or "" */
+        const char *group;                                     /* the port group of its network, or "" */
         bool (*check)(const Network *network, GError **error); /* whether the network may have ports: asked at both ends */
 } PortRequest;
 
@@ -135,6 +136,10 @@ bool port_limit(const Port *port, GError **error);
 
 /* The bandwidth that an element says, checked and as it is kept; "" for "". To be freed; NULL with an error. */
 char *port_read_bandwidth(const char *bandwidth, GError **error);
+
+/* The <bandwidth> of the port group of that name, or, where that is "", of the network's default one; "": it has none. To be
+ * freed; NULL with an error: there is no such group. */
+char *port_group_bandwidth(const NetworkDefinition *definition, const char *group, GError **error);
 
 /* What its filter is, or NULL. */
 const FilterBinding *port_filter(const Port *port);

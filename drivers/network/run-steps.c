@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "network/run-steps.h"
 
+#include "base/xml.h"
+#include "link/bandwidth.h"
 #include "network/bridge.h"
 #include "network/dnsmasq.h"
 #include "network/port.h"
@@ -101,15 +103,27 @@ static void remove_rules(NetworkRun *run) {
 
 /* The bridge */
 
+static const xmlNode *bandwidth_element(const NetworkRun *run) {
+        return xml_child(xmlDocGetRootElement(run->definition->document), "bandwidth");
+}
+
+/* What passes between the network and the host, or beyond: guests among each other have no limit. */
+static bool limit(const NetworkRun *run, GError **error) {
+        const xmlNode *element = bandwidth_element(run);
+        Bandwidth bandwidth = bandwidth_of(element);
+        return !element || bandwidth_set(run->definition->bridge, false, &bandwidth, error);
+}
+
+/* One that runs already keeps what dnsmasq has opened, and its bandwidth, as packets wait there. */
 static void make_in_thread(void *data, GError **error) {
         const NetworkRun *run = data;
-        /* One that runs already keeps what dnsmasq has opened. */
-        if (run->phase == RUN_STARTING && !server_check_boot(run->definition, error))
+        bool starts = run->phase == RUN_STARTING;
+        if (starts && !server_check_boot(run->definition, error))
                 return;
-        if (bridge_is_needed(run->definition))
-                bridge_make(run->definition, error);
-        else
-                bridge_check_foreign(run->definition->bridge, error);
+        bool fine = bridge_is_needed(run->definition) ? bridge_make(run->definition, error)
+                                                      : bridge_check_foreign(run->definition->bridge, error);
+        if (fine && starts)
+                limit(run, error);
 }
 
 static void on_bridge_made(void *data, const GError *error) {
@@ -122,8 +136,11 @@ static void make_bridge(NetworkRun *run) {
 
 static void delete_in_thread(void *data, GError **error) {
         const NetworkRun *run = data;
+        const Bandwidth none = { 0 };
         if (run->has_bridge)
                 bridge_delete(run->definition, error);
+        else if (bandwidth_element(run)) /* the host's bridge stays, if it is there yet */
+                (void) bandwidth_set(run->definition->bridge, false, &none, NULL);
 }
 
 static void on_bridge_deleted(void *data, const GError *error) {

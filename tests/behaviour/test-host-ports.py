@@ -10,8 +10,9 @@ import os
 import sys
 import time
 
+from gi.repository import GLib
 from packets import ethernet
-from ports_rig import CARDS, DOMAIN, PATH, HostPort, Port, bus, define, end_network, kill_driver, make_network, passes, reference, ruled, undefine
+from ports_rig import CARDS, DOMAIN, PATH, HostPort, Port, add, bus, define, end_network, kill_driver, make_network, passes, reference, ruled, undefine
 from rig import NAME, ROOT, Hypervisor, User, contains, end_process, expect, polkit_rules, run, variants
 from spaces import shell
 
@@ -101,6 +102,43 @@ def a_networks_port_has_a_bandwidth_too():
     bus.wait(lambda: "2000" in port.get("Bandwidth"), "the port, found again")
     port.close()
     end_network(network)
+
+
+def a_networks_bandwidth_is_its_bridges_and_its_groups_their_ports():
+    groups = "<portgroup name='slow' default='yes'><bandwidth><inbound average='250'/></bandwidth></portgroup><portgroup name='fast'/>"
+    xml = f"<network><name>limited</name><bridge name='b-limited' stp='off'/>{LIMITS}{groups}</network>"
+    network = bus.call(PATH, f"{NAME}.Networks", "DefineNetwork", "sa{sv}", xml, {})
+    bus.call(network, f"{NAME}.Network", "Start", "a{sv}", {})
+    contains(rates("b-limited"), "rate 8Mbit", "ceil 16Mbit")
+    kill_driver()
+    contains(rates("b-limited"), "rate 8Mbit")
+
+    def rate(number, **options):
+        (_, _, interface, *_), (fd,) = add(network, "Network", "guest", DOMAIN, CARDS.format(number), {key: GLib.Variant("s", value) for key, value in options.items()})
+        found = rates(interface)
+        os.close(fd)
+        return found
+    contains(rate(1), "rate 2Mbit")
+    contains(rate(2, portgroup="slow"), "rate 2Mbit")
+    contains(rate(3, bandwidth=LIMITS), "rate 8Mbit")
+    assert rate(4, portgroup="fast") == ""
+    contains(expect("InvalidArgument", rate, 5, portgroup="none"), "'limited'", "'none'", "update")
+    contains(expect("InvalidArgument", HostPort, "ethernet", "", 5, portgroup="slow"), "portgroup")
+    card_xml = f"<interface type='network'><mac address='{CARDS.format(6)}'/><source network='limited' portgroup='slow'/></interface>"
+    domain = qemu.define(qemu.document("grouped", devices=card_xml))
+    qemu.do(domain, "Start")
+    contains(rates(bus.get(f"{domain}/device/net0", "Device.NetworkInterface", "HostInterface")), "rate 2Mbit")
+    qemu.do(domain, "Destroy")
+    qemu.do(domain, "Undefine")
+    end_network(network)
+    # One of the host's is as it was when the network stops.
+    bridge()
+    network = bus.call(PATH, f"{NAME}.Networks", "DefineNetwork", "sa{sv}", f"<network><name>lan</name><forward mode='bridge'/><bridge name='br0'/>{LIMITS}</network>", {})
+    bus.call(network, f"{NAME}.Network", "Start", "a{sv}", {})
+    contains(rates("br0"), "rate 8Mbit")
+    end_network(network)
+    assert rates("br0") == ""
+    shell("ip link delete br0")
 
 
 def two_isolated_ones_reach_only_others():
@@ -282,6 +320,7 @@ def polkit_decides_which_domain_whoever_starts_it_may_attach_to_what():
 if os.geteuid() != 0 or not os.path.exists("/dev/net/tun") or "UP" in shell("ip -o link show up"):
     sys.exit("this is for root with /dev/net/tun, in a network namespace of its own: unshare --net tests/with-bus tests/behaviour/test-host-ports.py")
 shell("sysctl -q net.ipv6.conf.default.disable_ipv6=1")
-run([a_port_is_in_the_bridge_with_its_filter_and_its_bandwidth, a_networks_port_has_a_bandwidth_too, two_isolated_ones_reach_only_others, what_is_wrong_leaves_nothing,
+run([a_port_is_in_the_bridge_with_its_filter_and_its_bandwidth, a_networks_port_has_a_bandwidth_too, a_networks_bandwidth_is_its_bridges_and_its_groups_their_ports,
+     two_isolated_ones_reach_only_others, what_is_wrong_leaves_nothing,
      a_tap_alone_is_the_administrators_to_connect, a_guests_cards_are_ports_of_the_host, whoever_is_killed_during_a_start_a_guest_has_its_ports_or_there_are_none,
      polkit_decides_which_domain_whoever_starts_it_may_attach_to_what])

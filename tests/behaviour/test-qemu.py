@@ -500,7 +500,6 @@ def a_definition_is_kept_as_libvirt_keeps_it():
 
 # What QEMU can do, and the driver cannot yet: refused when it is defined too.
 NOT_YET = [
-    (["<interface>", "ports"], "<interface type='network'><source network='default' portgroup='fast'/></interface>"),
     (["<source>", "storage pool"], "<disk type='volume'><source pool='x' volume='y'/><target dev='vda'/></disk>"),
     (["<hostdev>", "SCSI device"], "<hostdev mode='subsystem' type='scsi'><source><adapter name='scsi_host0'/><address bus='0' target='0' unit='0'/></source></hostdev>"),
     (["<filesystem>", "9p"], "<filesystem type='mount'><source dir='/x'/><target dir='x'/></filesystem>"),

@@ -224,7 +224,7 @@ static void know_source(Builder *builder, xmlNode *element, const char *type) {
         for (size_t i = 0; i < G_N_ELEMENTS(of_types); i++)
                 if (strcmp(type, of_types[i][0]) == 0)
                         builder_know(builder, element, of_types[i][1]);
-        if (builder_get(builder, element, "source/@portgroup"))
+        if (builder_get(builder, element, "source/@portgroup") && strcmp(type, "network") != 0)
                 builder_not_here(builder, element, "a group of a network's ports: leave out portgroup");
         if (g_strcmp0(builder_choose(builder, element, "source/@macTableManager", "kernel libvirt"), "libvirt") == 0)
                 builder_not_here(builder, element, "a bridge whose MAC addresses are managed: leave out macTableManager");

@@ -169,6 +169,7 @@ static void plan_port(GPtrArray *files, const xmlNode *element, const DeviceDefi
                                   .interface = g_strdup(g_str_has_prefix(part->target, TAP_PREFIX) ? "" : part->target),
                                   .filter = child_text(element, "filterref"),
                                   .bandwidth = child_text(element, "bandwidth"),
+                                  .group = xml_attribute_at(element, "source", "portgroup"),
                                   .existing = strcmp(plug, "ethernet") == 0 && xml_attribute_is(target, "managed", "no"),
                                   .queues = card_number(element, "driver", "queues", QUEUES_MAX, 1),
                                   .mtu = card_number(element, "mtu", "size", 65535, 0),
@@ -179,8 +180,7 @@ static void plan_port(GPtrArray *files, const xmlNode *element, const DeviceDefi
 /* Whether the builder refuses the card: it needs no port for that. */
 static bool is_refused(const xmlNode *element) {
         static const char *const parts[] = { "vlan", "virtualport", "script", "downscript" };
-        g_autofree char *group = xml_attribute_at(element, "source", "portgroup");
-        bool refused = *group;
+        bool refused = false;
         for (size_t i = 0; i < G_N_ELEMENTS(parts); i++)
                 refused = refused || xml_child(element, parts[i]);
         return refused;

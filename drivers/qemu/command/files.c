@@ -32,6 +32,7 @@ static void port_file_free(PortFile *port) {
         g_free(port->interface);
         g_free(port->filter);
         g_free(port->bandwidth);
+        g_free(port->group);
         g_free(port->uuid);
         g_free(port->bridge);
         g_free(port);

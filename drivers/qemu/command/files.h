@@ -35,6 +35,7 @@ typedef struct PortFile {
         const char *plug;         /* the type of its card: a constant */
         char *mac, *interface;    /* "": chosen */
         char *filter, *bandwidth; /* its <filterref>, its <bandwidth>, or "" */
+        char *group;              /* of the network's ports, or "" */
         unsigned queues, mtu;     /* 0: as the network has it */
         bool isolated, existing;  /* the interface may be there already */
         char *uuid, *bridge;      /* a network's; else NULL */

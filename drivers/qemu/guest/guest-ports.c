@@ -103,9 +103,9 @@ static void on_added(void *data, sd_bus_message *answer, const GError *error) {
 
 /* The values of OPTIONS: how many there are, and they. */
 #define OPTIONS_OF(port) \
-        7, "interface", "s", (port)->interface, "queues", "u", (port)->queues, "mtu", "u", (port)->mtu, "isolated", "b", \
-                        (port)->isolated, "filter", "s", (port)->filter, "bandwidth", "s", (port)->bandwidth, "existing", "b", \
-                        (port)->existing
+        8, "interface", "s", (port)->interface, "queues", "u", (port)->queues, "mtu", "u", (port)->mtu, "isolated", "b", \
+                        (port)->isolated, "filter", "s", (port)->filter, "bandwidth", "s", (port)->bandwidth, "portgroup", "s", \
+                        (port)->group, "existing", "b", (port)->existing
 
 static void add(Guest *guest, const char *network) {
         const PortFile *port = guest_fetch_file(guest)->port;
