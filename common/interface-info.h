@@ -24,6 +24,7 @@ typedef struct MethodInfo {
         int key;
         const char *driver_may; /* the drivers that may call it through the service, "qemu storage" or "*"; NULL: none */
         const char *details;    /* what polkit's rules look the first arguments up by where a driver calls it; NULL: nothing */
+        unsigned option_descriptors; /* how many its options may hold, besides those of its signature */
 } MethodInfo;
 
 typedef struct SignalInfo {

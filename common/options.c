@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "options.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <string.h>
 
 #include "errors.h"
+#include "fd-groups.h"
 
 #define OPTIONS_MAX 16 /* that a method has */
 
@@ -16,10 +18,18 @@ typedef struct Option {
         bool given;
 } Option;
 
+/* The signature of a type. */
+static const char *signature_of(const Option *option, char basic[2]) {
+        basic[0] = (char) option->type;
+        basic[1] = '\0';
+        return option->type == OPTION_FDS ? FD_GROUPS_SIGNATURE : basic;
+}
+
 static bool refuse(GError **error, sd_bus_message *message, const char *name, const char *what, const Option *options, size_t n) {
         g_autoptr(GString) known = g_string_new(NULL);
+        char basic[2];
         for (size_t i = 0; i < n; i++)
-                g_string_append_printf(known, "%s%s (%c)", i > 0 ? ", " : "", options[i].name, options[i].type);
+                g_string_append_printf(known, "%s%s (%s)", i > 0 ? ", " : "", options[i].name, signature_of(&options[i], basic));
         return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "%s: option '%.64s' %s; options are: %s",
                                  sd_bus_message_get_member(message), name, what, n > 0 ? known->str : "none");
 }
@@ -31,11 +41,13 @@ static Option *find_option(Option *options, size_t n, const char *name) {
         return NULL;
 }
 
-static int store(sd_bus_message *message, const Option *option) {
-        const char signature[] = { (char) option->type, '\0' };
-        int boolean, r = sd_bus_message_enter_container(message, 'v', signature);
+static int store(sd_bus_message *message, const Option *option, GError **error) {
+        char basic[2];
+        int boolean, r = sd_bus_message_enter_container(message, 'v', signature_of(option, basic));
         if (r < 0)
                 return r;
+        if (option->type == OPTION_FDS)
+                return fd_groups_read(message, option->value, error) ? sd_bus_message_exit_container(message) : -EINVAL;
         r = sd_bus_message_read_basic(message, (char) option->type, option->type == 'b' ? &boolean : option->value);
         if (r < 0)
                 return r;
@@ -57,6 +69,8 @@ bool options_read(sd_bus_message *message, GError **error, ...) {
         }
         va_end(arguments);
 
+        char basic[2];
+        g_autoptr(GError) refused = NULL;
         int r = sd_bus_message_enter_container(message, 'a', "{sv}");
         while (r >= 0 && (r = sd_bus_message_enter_container(message, 'e', "sv")) > 0) {
                 const char *name, *contents;
@@ -71,9 +85,9 @@ bool options_read(sd_bus_message *message, GError **error, ...) {
                 r = sd_bus_message_peek_type(message, NULL, &contents);
                 if (r < 0)
                         break;
-                if (contents[0] != option->type || contents[1])
+                if (strcmp(contents, signature_of(option, basic)) != 0)
                         return refuse(error, message, name, "has another type", options, n);
-                r = store(message, option);
+                r = store(message, option, &refused);
                 if (r < 0)
                         break;
                 option->given = true;
@@ -81,9 +95,11 @@ bool options_read(sd_bus_message *message, GError **error, ...) {
         }
         if (r >= 0)
                 r = sd_bus_message_exit_container(message);
-        if (r < 0)
-                return virtbus_error_set_errno(error, -r, "%s: the options cannot be read", sd_bus_message_get_member(message));
-        return true;
+        if (refused)
+                g_propagate_error(error, g_steal_pointer(&refused));
+        else if (r < 0)
+                virtbus_error_set_errno(error, -r, "%s: the options cannot be read", sd_bus_message_get_member(message));
+        return r >= 0;
 }
 
 bool path_check(const char *path, GError **error) {

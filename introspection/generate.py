@@ -34,6 +34,7 @@ What the service must know of a kind of object is in annotations; its code names
                                    all where it is empty. INTERFACE.PROPERTY: it names one, by the value of that property
     org.virtbus1.DriverMay         the drivers, by names as of HostDriver with blanks between them, or "*", that may call it through the service, on
                                    behalf of a caller (about whom polkit decides) or of themselves
+    org.virtbus1.OptionDescriptors how many descriptors its options (the last argument, a{sv}) may hold
     org.virtbus1.PolkitDetail      what polkit's rules look up the first arguments by, which are strings, with blanks between them; only where a
                                    driver calls it: what a client says of itself is not told
 """
@@ -57,6 +58,7 @@ OWNER = "org.virtbus1.Owner"
 ACTS_ON = "org.virtbus1.ActsOn"
 FIRST_ARGUMENT = "org.virtbus1.FirstArgument"
 DRIVER_MAY = "org.virtbus1.DriverMay"
+OPTION_DESCRIPTORS = "org.virtbus1.OptionDescriptors"
 PATIENT = "org.virtbus1.Patient"  # virtbusd sets its calls no time
 EMITS_CHANGED = "org.freedesktop.DBus.Property.EmitsChangedSignal"
 READ_ACTIONS = {"org.virtbus1.read"}  # asked for properties and GetManagedObjects, so named by no annotation
@@ -279,6 +281,13 @@ def details(method):
     return c_string(names) if names else "NULL"
 
 
+def option_descriptors(method):
+    n = method.annotations.get(OPTION_DESCRIPTORS)
+    if n is not None and not (method.signature("in").endswith(OPTIONS) and FIRST_ARGUMENT not in method.annotations and re.fullmatch(r"[1-9]|1[0-6]", n)):
+        raise Refused(f"{method.where}: {OPTION_DESCRIPTORS} is a number up to 16, of a method whose last argument is {OPTIONS}: {n}")
+    return n or 0
+
+
 def subject_table(interface):
     annotated = interface.head.annotations
     no_such, completion = annotated.get(NO_SUCH_OBJECT), annotated.get(COMPLETION)
@@ -311,7 +320,7 @@ def tables(interfaces):
                 objects, key = first_argument(interfaces, m)
                 named = f"&interface_{objects.identifier}" if objects else "NULL"
                 yield (f'        {{ {c_string(m.name)}, "{m.signature("in")}", "{m.signature("out")}", {action}, {own_rights}, {patient},'
-                       f' {named}, {key}, {driver_may(m)}, {details(m)} }},')
+                       f' {named}, {key}, {driver_may(m)}, {details(m)}, {option_descriptors(m)} }},')
             yield "};"
         if interface.signals:
             yield f"static const SignalInfo {identifier}_signals[] = {{"

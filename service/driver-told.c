@@ -88,7 +88,7 @@ static int relay_signal(Driver *driver, Object *object, const InterfaceInfo *int
         size_t size = 0;
         int r = sd_bus_message_new_signal(driver->drivers->bus, &copy, object->path, interface->name, info->name);
         if (r >= 0)
-                r = pack_relay(signal, copy, info->signature, OBJECT_BYTES_MAX, &size);
+                r = pack_relay(signal, copy, info->signature, OBJECT_BYTES_MAX, 0, &size);
         if (r >= 0 && interface->subject && g_strcmp0(info->name, interface->subject->completion) == 0)
                 completed(driver, object, signal);
         return r < 0 ? r : audience_signal(driver->drivers->audience, object, copy, size);

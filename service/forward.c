@@ -21,12 +21,13 @@ typedef struct Call {
         Charge charge;
         JournalEntry *entry; /* NULL: none, or written */
         const char *in, *out;
-        const char *set_on;      /* the interface of Set, which its caller may have left out */
-        GPtrArray *objects;      /* paths instead of the first argument, until it is sent; NULL: as the caller has it */
-        bool own_rights;         /* it is allowed with the caller's own rights alone */
-        bool patient;            /* the driver may take its time */
-        sd_bus_slot *slot;       /* the call on the peer connection; NULL while it waits for the driver */
-        sd_event_source *expiry; /* while it waits for the driver */
+        unsigned option_descriptors; /* that may be in its variants */
+        const char *set_on;          /* the interface of Set, which its caller may have left out */
+        GPtrArray *objects;          /* paths instead of the first argument, until it is sent; NULL: as the caller has it */
+        bool own_rights;             /* it is allowed with the caller's own rights alone */
+        bool patient;                /* the driver may take its time */
+        sd_bus_slot *slot;           /* the call on the peer connection; NULL while it waits for the driver */
+        sd_event_source *expiry;     /* while it waits for the driver */
         size_t bytes;
 } Call;
 
@@ -140,7 +141,7 @@ static int on_reply(sd_bus_message *reply, void *data, sd_bus_error *unused) {
         if (r >= 0)
                 r = sd_bus_message_new_method_return(call->message, &answer);
         if (r >= 0)
-                r = pack_relay(reply, answer, call->out, call->from ? ERRAND_REPLY_BYTES_MAX : REPLY_BYTES_MAX, &size);
+                r = pack_relay(reply, answer, call->out, call->from ? ERRAND_REPLY_BYTES_MAX : REPLY_BYTES_MAX, 0, &size);
         if (r >= 0 && call->caller && !caller_may_be_answered(call->caller, size))
                 r = -ENOBUFS;
         if (r >= 0 && call->from)
@@ -180,7 +181,7 @@ static int bytes_max(const Call *call) {
 static int relay_arguments(const Call *call, sd_bus_message *message, size_t *size) {
         const char *first = call->set_on ? "s" : call->objects ? "ao" : "", *rest = call->in + strlen(first);
         if (!*first)
-                return pack_relay(call->message, message, call->in, bytes_max(call), size);
+                return pack_relay(call->message, message, call->in, bytes_max(call), call->option_descriptors, size);
         g_autoptr(GByteArray) pack = g_byte_array_new();
         int r = sd_bus_message_rewind(call->message, true);
         if (r >= 0)
@@ -216,7 +217,8 @@ static void call_send(Call *call) {
                 return;
         }
         if (r == -EPERM) {
-                call_fail(call, VIRTBUS_ERROR_INVALID_ARGUMENT, "there is a descriptor in a variant, which may have none");
+                call_fail(call, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                          "there is a descriptor in a variant, which may have none, or too many");
                 return;
         }
         if (r >= 0 && sd_bus_message_is_method_call(message, interface_manager.name, NULL)) { /* there may be credentials in it */
@@ -307,6 +309,7 @@ void driver_forward(Driver *driver, Caller *caller, bool own_rights, sd_bus_mess
         Call *call = call_new(driver, caller, message, charge, entry);
         call->in = method->in_signature;
         call->out = method->out_signature;
+        call->option_descriptors = method->option_descriptors;
         call->patient = method->patient;
         call->own_rights = own_rights;
         call->objects = objects;

@@ -74,6 +74,7 @@ typedef struct Reader {
         size_t max;
         sd_bus_message *message;
         bool takes_descriptors;
+        unsigned in_variants; /* how many descriptors may be in variants yet */
         unsigned depth, variants;
 } Reader;
 
@@ -161,8 +162,10 @@ static int read_type(Reader *reader, const Type *type) {
                         r = read_values(reader, type->contents);
                 return r < 0 ? r : sd_bus_message_exit_container(reader->message);
         case 'h':
-                if (!reader->takes_descriptors || reader->variants > 0)
+                /* Each time that one is named it is copied. */
+                if (!reader->takes_descriptors || (reader->variants > 0 && reader->in_variants == 0))
                         return -EPERM;
+                reader->in_variants -= reader->variants > 0;
                 /* fall through */
         default:
                 r = sd_bus_message_read_basic(reader->message, type->code, &value);
@@ -353,9 +356,9 @@ const uint8_t *pack_measure(const uint8_t *at, const char *signature, size_t *of
         return at;
 }
 
-int pack_relay(sd_bus_message *from, sd_bus_message *to, const char *signature, size_t max, size_t *size) {
+int pack_relay(sd_bus_message *from, sd_bus_message *to, const char *signature, size_t max, unsigned in_variants, size_t *size) {
         g_autoptr(GByteArray) pack = g_byte_array_new();
-        Reader reader = { .pack = pack, .max = max, .message = from, .takes_descriptors = true };
+        Reader reader = { .pack = pack, .max = max, .message = from, .takes_descriptors = true, .in_variants = in_variants };
         size_t body = 0;
         int r = sd_bus_message_rewind(from, true);
         if (r >= 0)

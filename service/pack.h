@@ -36,5 +36,5 @@ bool pack_boolean(const uint8_t *at);
 uint32_t pack_uint32(const uint8_t *at);
 
 /* Copies the whole body of SIGNATURE, of at most MAX bytes in a message, from one to another. Descriptors too, where SIGNATURE
- * has them: there are none in variants. Adds its size to *SIZE. Returns as pack_read. */
-int pack_relay(sd_bus_message *from, sd_bus_message *to, const char *signature, size_t max, size_t *size);
+ * has them, and at most IN_VARIANTS in variants, however often one is named. Adds its size to *SIZE. Returns as pack_read. */
+int pack_relay(sd_bus_message *from, sd_bus_message *to, const char *signature, size_t max, unsigned in_variants, size_t *size);

@@ -193,12 +193,16 @@ int target_check_read_only(const Caller *caller, const Target *target, sd_bus_me
 }
 
 int target_check_descriptors(const Target *target, sd_bus_message *message, unsigned n, sd_bus_error *error) {
-        unsigned wanted = 0;
+        unsigned wanted = 0, more = target->kind == CALL_METHOD ? target->method->option_descriptors : 0;
         for (const char *type = target->kind == CALL_METHOD ? target->method->in_signature : ""; *type; type++)
                 wanted += *type == 'h';
-        return n == wanted ? 0
-                           : sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS, "%s takes %u descriptors, not %u.",
-                                               sd_bus_message_get_member(message), wanted, n);
+        if (more > 0 && n > wanted + more)
+                return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS, "%s takes at most %u descriptors, not %u.",
+                                         sd_bus_message_get_member(message), wanted + more, n);
+        return n >= wanted && n <= wanted + more
+                               ? 0
+                               : sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS, "%s takes %u descriptors, not %u.",
+                                                   sd_bus_message_get_member(message), wanted, n);
 }
 
 /* What it is about */

@@ -35,7 +35,7 @@ int target_resolve(Mirror *mirror, Drivers *drivers, sd_bus_message *message, Ta
 /* On a connection for reading, only what polkit's action for reading stands for is done, whoever asks. */
 int target_check_read_only(const Caller *caller, const Target *target, sd_bus_message *message, sd_bus_error *error);
 
-/* With a call come as many descriptors as its method takes: others would only be held. */
+/* With a call come as many descriptors as its method takes, its options included: others would only be held. */
 int target_check_descriptors(const Target *target, sd_bus_message *message, unsigned n, sd_bus_error *error);
 
 /* True where a call is answered with what the caller may read of many objects. */

@@ -29,8 +29,12 @@ static char *free_target(Ctl *ctl, VirtbusDomain *domain, const char *prefix, GE
 
 /* Attaches one device; its object, or NULL. */
 static char *attach(Ctl *ctl, VirtbusDomain *domain, const char *xml, GError **error) {
+        g_autoptr(GUnixFDList) fds = NULL;
+        g_autoptr(GVariant) options = ctl_with_fds(ctl, ctl_change_options(ctl, false), &fds, error);
+        if (!options)
+                return NULL;
         g_autoptr(GVariant) answer = ctl_call(ctl, ctl_path(domain), "org.virtbus1.Domain", "AttachDevice",
-                                              g_variant_new("(s@a{sv})", xml, ctl_change_options(ctl, false)), NULL, NULL, error);
+                                              g_variant_new("(s@a{sv})", xml, options), fds, NULL, error);
         char *path = NULL;
         if (answer)
                 g_variant_get(answer, "(o)", &path);

@@ -220,6 +220,16 @@ int ctl_do(Ctl *ctl, const char *path, const char *interface, const char *method
         return answer ? EXIT_DONE : ctl_fail(g_steal_pointer(&error));
 }
 
+int ctl_start(Ctl *ctl, const char *path, GVariant *options) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(GUnixFDList) fds = NULL;
+        g_autoptr(GVariant) all = ctl_with_fds(ctl, options, &fds, &error);
+        g_autoptr(GVariant) answer = all ? ctl_call(ctl, path, "org.virtbus1.Domain", "Start", g_variant_new("(@a{sv})", all),
+                                                    fds, NULL, &error)
+                                         : NULL;
+        return answer ? EXIT_DONE : ctl_fail(g_steal_pointer(&error));
+}
+
 int ctl_set_autostart(Ctl *ctl, const char *path, const char *interface, bool on) {
         return ctl_do(ctl, path, "org.freedesktop.DBus.Properties", "Set",
                       g_variant_new("(ssv)", interface, "Autostart", g_variant_new_boolean(on)));

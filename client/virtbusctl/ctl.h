@@ -36,7 +36,7 @@ typedef struct Ctl {
                         checkpoints, pull;
         char *compression, *memory, *cpus, *cdrom, *boot, *display, *columns, *kernel, *initrd, *cmdline, *events, *bandwidth,
                         *description, *since, *checkpoint;
-        char **disks, **networks, **properties;
+        char **disks, **networks, **properties, **fds;
         double delay, timeout;
         int iterations, lines;
 
@@ -78,6 +78,7 @@ bool ctl_each_object(Ctl *ctl, const char *path, const char *interface, const ch
 
 /* The same as ctl_call for what answers nothing: says what has failed, and returns the exit status. */
 int ctl_do(Ctl *ctl, const char *path, const char *interface, const char *method, GVariant *arguments);
+int ctl_start(Ctl *ctl, const char *path, GVariant *options); /* with the descriptors of --fd */
 
 /* Sets the property Autostart that INTERFACE has, as ctl_do does. */
 int ctl_set_autostart(Ctl *ctl, const char *path, const char *interface, bool on);
@@ -118,6 +119,9 @@ int ctl_go_there(const Ctl *ctl, bool terminal, const char *const *arguments);
 
 /* Options of a{sv} that are there if they are set; live and config, as the command line says, and force. */
 GVariant *ctl_options(const char *name, ...) G_GNUC_NULL_TERMINATED;
+/* Adds the descriptors of --fd to OPTIONS, which are taken; *FDS is NULL where there are none. A new reference, or NULL with the
+ * error. */
+GVariant *ctl_with_fds(const Ctl *ctl, GVariant *options, GUnixFDList **fds, GError **error);
 GVariant *ctl_change_options(const Ctl *ctl, bool force);
 
 /* Waits for a job, with a bar on a terminal; Ctrl-C asks what shall become of it. Returns the exit status. */

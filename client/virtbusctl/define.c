@@ -14,10 +14,14 @@
 
 char *ctl_define(Ctl *ctl, VirtbusConnection *connection, const char *xml, GError **error) {
         const char *option = ctl->transient ? (ctl->paused ? "paused" : NULL) : ctl->unsupported ? "unsupported" : NULL;
-        GVariant *options = ctl_options(option, NULL);
+        g_autoptr(GUnixFDList) fds = NULL;
+        g_autoptr(GVariant) options = ctl->transient ? ctl_with_fds(ctl, ctl_options(option, NULL), &fds, error)
+                                                     : g_variant_ref_sink(ctl_options(option, NULL));
+        if (!options)
+                return NULL;
         g_autoptr(GVariant) answer = ctl_call(ctl, g_dbus_proxy_get_object_path(G_DBUS_PROXY(connection)),
                                               "org.virtbus1.Connection", ctl->transient ? "CreateDomain" : "DefineDomain",
-                                              g_variant_new("(s@a{sv})", xml, options), NULL, NULL, error);
+                                              g_variant_new("(s@a{sv})", xml, options), fds, NULL, error);
         char *path = NULL;
         if (answer)
                 g_variant_get(answer, "(o)", &path);
@@ -32,8 +36,7 @@ static char *define(Ctl *ctl, const char *xml, GError **error) {
 }
 
 static int start_at(Ctl *ctl, const char *path) {
-        return ctl_do(ctl, path, "org.virtbus1.Domain", "Start",
-                      g_variant_new("(@a{sv})", ctl_options(ctl->paused ? "paused" : NULL, NULL)));
+        return ctl_start(ctl, path, ctl_options(ctl->paused ? "paused" : NULL, NULL));
 }
 
 /* Adds what was defined, for a program to read. */

@@ -27,7 +27,16 @@ int verb_start(Ctl *ctl, char **arguments) {
                                         : ctl->force ? "force_boot"
                                                      : NULL,
                                         ctl->paused && ctl->force ? "force_boot" : NULL, NULL);
-        return ctl_do_each(ctl, arguments, "Start", g_variant_new("(@a{sv})", options));
+        if (!ctl->fds)
+                return ctl_do_each(ctl, arguments, "Start", g_variant_new("(@a{sv})", options));
+        g_autoptr(GVariant) taken = g_variant_ref_sink(options);
+        if (arguments[1]) {
+                ctl_say("--fd is for one domain; start the others by themselves");
+                return EXIT_USAGE;
+        }
+        int status = EXIT_DONE;
+        g_autoptr(VirtbusDomain) domain = ctl_find(ctl, arguments[0], &status);
+        return domain ? ctl_start(ctl, ctl_path(domain), taken) : status;
 }
 
 int verb_shutdown(Ctl *ctl, char **arguments) {

@@ -14,7 +14,9 @@ static char *replace(const char *text, const char *pattern, GRegexEvalCallback e
 
 /* "the option managed_save" */
 static gboolean write_option(const GMatchInfo *match, GString *result, gpointer data) {
-        static const char *const names[][2] = { { "shrink", "force" }, { "inactive", "config" }, { "force_boot", "force" } };
+        static const char *const names[][2] = {
+                { "shrink", "force" }, { "inactive", "config" }, { "force_boot", "force" }, { "fds", "fd" }
+        };
         g_autofree char *name = g_match_info_fetch(match, 1);
         (void) data;
         for (size_t i = 0; i < G_N_ELEMENTS(names); i++)
@@ -73,7 +75,7 @@ char *ctl_words(const char *message) {
                 const char *pattern;
                 GRegexEvalCallback evaluate;
         } rules[] = {
-                { "the option (shrink|inactive|force_boot|force|live|config|nvram|managed_save|tpm|snapshots|checkpoints)\\b",
+                { "the option (fds|shrink|inactive|force_boot|force|live|config|nvram|managed_save|tpm|snapshots|checkpoints)\\b",
                   write_option },
                 { "(\\b[Ff]or )([A-Z][A-Za-z]+)(?= it must be)", write_method },
                 { "(; )([A-Z][a-z]+)(?= ends it)", write_method },

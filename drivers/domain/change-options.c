@@ -14,10 +14,13 @@
 DeviceChange *change_options_read(sd_bus_message *options, unsigned flags, GError **error) {
         bool live = false, config = false, force = false;
         uint64_t timeout = DETACH_TIMEOUT_DEFAULT;
+        g_autoptr(GPtrArray) fds = NULL;
         bool fine = flags & CHANGE_HAS_TIMEOUT ? options_read(options, error, "live", 'b', &live, "config", 'b', &config,
                                                               "timeout", 't', &timeout, NULL)
                     : flags & CHANGE_HAS_FORCE ? options_read(options, error, "live", 'b', &live, "config", 'b', &config, "force",
                                                               'b', &force, NULL)
+                    : flags & CHANGE_HAS_FDS   ? options_read(options, error, "live", 'b', &live, "config", 'b', &config, "fds",
+                                                              OPTION_FDS, &fds, NULL)
                                                : options_read(options, error, "live", 'b', &live, "config", 'b', &config, NULL);
         if (!fine)
                 return NULL;
@@ -29,6 +32,7 @@ DeviceChange *change_options_read(sd_bus_message *options, unsigned flags, GErro
         DeviceChange *change = device_change_new(live, config);
         change->timeout = timeout;
         change->force = force;
+        change->fds = g_steal_pointer(&fds);
         return change;
 }
 

@@ -11,6 +11,7 @@
 enum {
         CHANGE_HAS_TIMEOUT = 1,
         CHANGE_HAS_FORCE = 2,
+        CHANGE_HAS_FDS = 4,
 };
 
 /* Reads the options of a change; NULL with an error. */

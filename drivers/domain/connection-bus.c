@@ -30,11 +30,12 @@ static void bus_define_domain(Call *call, Connection *self, const char *xml, sd_
 
 static void bus_create_domain(Call *call, Connection *self, const char *xml, sd_bus_message *options) {
         g_autoptr(GError) error = NULL;
-        bool paused = false;
-        if (!options_read(options, &error, "paused", 'b', &paused, NULL))
+        CreateOptions read = {};
+        if (!connection_read_create(self, options, &read, &error))
                 call_fail(call, error);
         else
-                connection_create(self, xml, paused, call);
+                connection_create(self, xml, read.paused, call);
+        g_clear_pointer(&read.fds, g_ptr_array_unref); /* read again when the document is */
 }
 
 static void restore(Call *call, Connection *self, const char *path, int fd, sd_bus_message *options) {

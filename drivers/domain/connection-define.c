@@ -10,6 +10,7 @@
 #include "domain/definitions.h"
 #include "domain/domain-run.h"
 #include "domain/operation.h"
+#include "domain/offers.h"
 #include "domain/owners-rights.h"
 #include "domain/shares.h"
 #include "domain/checkpoint.h"
@@ -17,6 +18,7 @@
 #include "domain/operations/managed-save.h"
 #include "domain/operations/save.h"
 #include "domain/operations/start.h"
+#include "options.h"
 #include "vtables.h"
 
 /* A change of what a UUID and a name stand for, which waits for its turn or is being written. */
@@ -26,6 +28,7 @@ typedef struct Change {
         Definition *definition; /* the new one, or NULL */
         Domain *domain;         /* the existing one, or NULL */
         bool autostart, paused;
+        GPtrArray *fds; /* what the caller hands over, or NULL */
         UndefineOptions also;
         char *who, **actions; /* with whom it is shared, and for what */
         char **shares;        /* and with all of them; or NULL */
@@ -37,6 +40,7 @@ static void change_free(Change *change) {
         Turn *turn = change->turn;
         g_clear_pointer(&change->domain, domain_unref);
         g_clear_pointer(&change->definition, definition_unref);
+        g_clear_pointer(&change->fds, g_ptr_array_unref);
         g_strfreev(change->shares);
         g_strfreev(change->actions);
         g_free(change->who);
@@ -173,19 +177,43 @@ static void begin_create(Change *change) {
                                                          change->call->own_rights, &error)
                                          : NULL;
         if (domain)
-                domain_operate(domain, start_new(change->call, (StartOptions){ .creates = true, .paused = change->paused }));
+                domain_operate(domain, start_new(change->call, (StartOptions){ .creates = true,
+                                                                               .paused = change->paused,
+                                                                               .fds = g_steal_pointer(&change->fds) }));
         else
                 call_fail(change->call, error);
         told(change);
 }
 
+bool connection_read_create(const Connection *connection, sd_bus_message *options, CreateOptions *read, GError **error) {
+        return options_read(options, error, "paused", 'b', &read->paused, "fds", OPTION_FDS, &read->fds, NULL) &&
+               offers_check_fds(connection, read->fds, error);
+}
+
+/* They lie in the message, which has waited with the call. */
+static bool read_fds(const Connection *connection, Call *call, GPtrArray **fds, GError **error) {
+        CreateOptions options = {};
+        int r = sd_bus_message_rewind(call->message, true);
+        if (r >= 0)
+                r = sd_bus_message_skip(call->message, "s");
+        if (r < 0)
+                return virtbus_error_set_errno(error, -r, "the options cannot be read");
+        bool fine = connection_read_create(connection, call->message, &options, error);
+        *fds = options.fds;
+        return fine;
+}
+
 static void create(Connection *connection, xmlDoc *document, bool paused, Call *call) {
         g_autoptr(GError) error = NULL;
-        Definition *definition = connection_read_document(connection, document, false, &error);
+        g_autoptr(GPtrArray) fds = NULL;
+        Definition *definition = read_fds(connection, call, &fds, &error)
+                                                 ? connection_read_document(connection, document, false, &error)
+                                                 : NULL;
         if (definition)
                 take_turn(&(Change){ .connection = connection,
                                      .definition = definition,
                                      .paused = paused,
+                                     .fds = g_steal_pointer(&fds),
                                      .begin = begin_create,
                                      .call = call });
         else

@@ -14,6 +14,13 @@ typedef struct UndefineOptions {
         bool nvram, tpm, managed_save, snapshots, checkpoints;
 } UndefineOptions;
 
+/* The options of CreateDomain. */
+typedef struct CreateOptions {
+        bool paused;
+        GPtrArray *fds; /* FdGroup, to be freed, also where reading fails; or NULL */
+} CreateOptions;
+bool connection_read_create(const Connection *connection, sd_bus_message *options, CreateOptions *read, GError **error);
+
 /* The methods of org.virtbus1.Connection and those of Domain that change the definition. Each answers its call. */
 void connection_define(Connection *connection, const char *xml, bool unsupported, Call *call);
 void connection_create(Connection *connection, const char *xml, bool paused, Call *call);

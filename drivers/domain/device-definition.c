@@ -78,6 +78,7 @@ static bool read_disk(const xmlNode *element, DeviceDefinition *device, GError *
         device->read_only = xml_child(element, "readonly") || strcmp(device->type, "cdrom") == 0;
         if (!device->alias)
                 device->alias = device_alias_of_disk(device, element, index);
+        device->is_handed = source && xmlHasProp(source, (const xmlChar *) "fdgroup");
         device->images = disk_chain_read(element);
         return read_boot(element, device, error);
 }

@@ -38,6 +38,7 @@ typedef struct DeviceDefinition {
         char *bridge;      /* interface: that it is in; of a network, while it runs */
         char *name;        /* channel: what the guest finds it by */
         bool read_only;    /* disk */
+        bool is_handed;    /* disk: its image is a descriptor that is handed over at each start */
         uint32_t boot;     /* disk, interface: order, 0 for none */
         uint32_t port;     /* console */
         uint32_t period;   /* memballoon: how often the guest tells how it uses its memory, in seconds; 0: never */

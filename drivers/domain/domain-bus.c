@@ -57,11 +57,14 @@ static void operate(Call *call, Domain *self, const OperationClass *class, sd_bu
 
 static void bus_start(Call *call, Domain *self, sd_bus_message *options) {
         g_autoptr(GError) error = NULL;
+        g_autoptr(GPtrArray) fds = NULL;
         bool paused = false, boots = false;
-        if (!options_read(options, &error, "paused", 'b', &paused, "force_boot", 'b', &boots, NULL))
+        if (!options_read(options, &error, "paused", 'b', &paused, "force_boot", 'b', &boots, "fds", OPTION_FDS, &fds, NULL) ||
+            !offers_check_fds(self->connection, fds, &error))
                 call_fail(call, error);
         else
-                domain_operate(self, start_new(call, (StartOptions){ .paused = paused, .boots = boots }));
+                domain_operate(self,
+                               start_new(call, (StartOptions){ .paused = paused, .boots = boots, .fds = g_steal_pointer(&fds) }));
 }
 
 static void bus_suspend(Call *call, Domain *self) {
@@ -106,8 +109,9 @@ static void bus_dump(Call *call, Domain *self, int file, sd_bus_message *options
 static void bus_attach_device(Call *call, Domain *self, const char *xml, sd_bus_message *options) {
         g_autoptr(GError) error = NULL;
         g_autoptr(xmlDoc) parsed = xml_parse(xml, NULL, &error);
-        DeviceChange *change = parsed ? change_options_read(options, 0, &error) : NULL;
-        if (!change) {
+        DeviceChange *change = parsed ? change_options_read(options, CHANGE_HAS_FDS, &error) : NULL;
+        if (!change || !offers_check_fds(self->connection, change->fds, &error)) {
+                g_clear_pointer(&change, device_change_free);
                 call_fail(call, error);
                 return;
         }

@@ -278,6 +278,9 @@ struct Hypervisor {
         /* Lets go of an active domain, which runs on: the driver is ending. Frees domain->run. */
         void (*release)(Domain *domain);
 
+        /* Whether start and attach take descriptors that callers hand over (start_fds, DeviceChange.fds). */
+        bool takes_fds;
+
         /* Writes what reattach needs into the status of an active domain. */
         void (*save)(const Domain *domain, xmlNode *saved);
 

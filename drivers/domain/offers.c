@@ -13,3 +13,8 @@ bool offers_check(const Connection *connection, bool has, const char *what, GErr
 bool offers_check_domain(const Domain *domain, bool has, const char *what, GError **error) {
         return has || domain_fail(domain, error, VIRTBUS_ERROR_UNSUPPORTED, LACKS, domain->connection->name, what);
 }
+
+bool offers_check_fds(const Connection *connection, const GPtrArray *fds, GError **error) {
+        return offers_check(connection, !fds || connection->hypervisor->takes_fds,
+                            "use for descriptors: leave out the option fds", error);
+}

@@ -456,6 +456,7 @@ const Hypervisor qemu_hypervisor = {
         .release = guest_release,
         .save = guest_save,
         .isolation = isolation_append,
+        .takes_fds = true,
         .documents = &qemu_documents,
         .abilities = &abilities_group,
         .power = &qemu_power,

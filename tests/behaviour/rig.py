@@ -488,9 +488,9 @@ class User:
             ["setpriv", f"--reuid={name}", f"--regid={name}", "--init-groups", sys.executable, f"{ROOT}/source/tests/behaviour/rig.py"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": address})
 
-    def call(self, path, interface, member, signature="", *arguments, interactive=False, destination=NAME):
-        """Arguments are in GVariant's text form, so that they can be sent along; fds are /dev/null."""
-        self.process.stdin.write(json.dumps([destination, path, interface, member, signature, arguments, interactive]) + "\n")
+    def call(self, path, interface, member, signature="", *arguments, interactive=False, destination=NAME, files=()):
+        """Arguments are in GVariant's text form, so that they can be sent along; fds are FILES, (path, flags) that the user opens, or /dev/null."""
+        self.process.stdin.write(json.dumps([destination, path, interface, member, signature, arguments, interactive, files]) + "\n")
         self.process.stdin.flush()
         answer = json.loads(self.process.stdout.readline())
         if "error" in answer:
@@ -526,10 +526,11 @@ def serve_user():
                 bus.wait(lambda: [s for s in bus.signals if s[0] == wanted and all(word in repr(s) for word in words)], f"a signal of {wanted}")
             print(json.dumps({"result": repr(bus.signals)}), flush=True)
             continue
-        destination, path, interface, member, signature, arguments, interactive = json.loads(line)
+        destination, path, interface, member, signature, arguments, interactive, *more = json.loads(line)
+        files = more[0] if more and more[0] else [["/dev/null", os.O_RDWR]] if "h" in signature else []
         body = GLib.Variant.parse(GLib.VariantType(f"({signature})"), f"({', '.join(arguments)}{',' if len(arguments) == 1 else ''})", None, None)
         flags = Gio.DBusCallFlags.ALLOW_INTERACTIVE_AUTHORIZATION if interactive else Gio.DBusCallFlags.NONE
-        fds = Gio.UnixFDList.new_from_array([os.open("/dev/null", os.O_RDWR)]) if "h" in signature else None
+        fds = Gio.UnixFDList.new_from_array([os.open(name, how) for name, how in files]) if files else None
         try:
             result, _fds = bus.connection.call_with_unix_fd_list_sync(destination, path, interface, member, body, None, flags, DEADLINE * 1000, fds, None)
             answer = {"result": repr(result.unpack())}

@@ -11,6 +11,8 @@ import pwd
 import re
 import subprocess
 
+from gi.repository import GLib
+
 from rig import NAME, ROOT, Bus, Hypervisor, User, contains, denied, expect, polkit_rules, run
 
 if os.geteuid() != 0:
@@ -494,6 +496,133 @@ def an_owner_shares_what_is_theirs():
     do(bob, again, "Undefine")
 
 
+def handed(target="vda", group="mine", path="/nowhere/image", kind="raw", more="", below="", element="file"):
+    attribute = "dev" if element == "block" else "file"
+    return (f"<disk type='{element}'><driver name='qemu' type='{kind}'/><source {attribute}='{path}' fdgroup='{group}'/>{below}"
+            f"<target dev='{target}' bus='virtio'/>{more}</disk>")
+
+
+def options(groups):
+    """Of names to numbers of descriptors, for a user's call."""
+    return "{'paused': <true>, 'fds': <@a{sah} {%s}>}" % ", ".join(f"{name!r}: [{', '.join(f'handle {fd}' for fd in fds)}]" for name, fds in groups.items())
+
+
+def start_with(user, domain, groups, *files):
+    user.call(domain, f"{NAME}.Domain", "Start", "a{sv}", options(groups), files=files)
+
+
+def opened_by(pid, path):
+    """How a process has opened a file: the flags of each of its descriptors."""
+    return [int(re.search(r"flags:\s*(\d+)", open(f"/proc/{pid}/fdinfo/{fd}", encoding="utf-8").read())[1], 8) & os.O_ACCMODE
+            for fd in os.listdir(f"/proc/{pid}/fd") if os.path.realpath(f"/proc/{pid}/fd/{fd}") == path]
+
+
+def files_are_handed_over_and_nothing_is_opened_by_their_paths():
+    rules()
+    mine, roots = make("handed"), make("roots-own", owner=0, folder=WORK)
+    domain = define(alice, qemu.document("handed", devices=handed()))
+    contains(expect("InvalidArgument", start, alice, domain), "'mine'", "fds")
+    assert bus.get(domain, "Domain", "State") == "shutoff"
+    start_with(alice, domain, {"mine": [0]}, (mine, os.O_RDWR))
+    pid = qemu.pid_of(domain)
+    assert set(opened_by(pid, mine)) == {os.O_RDWR}
+    # It is the guest's, whatever becomes of the driver; and so is what is plugged.
+    qemu.kill_driver()
+    second = make("second")
+    contains(expect("InvalidArgument", do, alice, domain, "AttachDevice", repr(handed("vdb", "other")), NONE, signature="sa{sv}"), "'other'")
+    alice.call(domain, f"{NAME}.Domain", "AttachDevice", "sa{sv}", repr(handed("vdb", "other")), options({"other": [0]}).replace("'paused': <true>, ", ""), files=[(second, os.O_RDWR)])
+    assert os.O_RDWR in opened_by(pid, second) and os.O_RDWR in opened_by(pid, mine)
+    stop(alice, domain)
+    # Each start needs them anew; whoever starts it hands over what is theirs, and its owner gains nothing else by that.
+    expect("InvalidArgument", start, alice, domain)
+    fd = os.open(roots, os.O_RDWR)
+    bus.call(domain, f"{NAME}.Domain", "Start", "a{sv}", {"paused": GLib.Variant("b", True), "fds": GLib.Variant("a{sah}", {"mine": [0]})}, fds=[fd])
+    os.close(fd)
+    assert opened_by(qemu.pid_of(domain), roots)
+    stop(alice, domain)
+    # What works on a path while it is off says that there is none.
+    device = next(path for path in bus.objects(domain) if "/device/" in path and f"{NAME}.Device.Disk" in bus.objects(domain)[path])
+    expect("OperationInvalid", bus.call, device, f"{NAME}.Device.Disk", "GetInfo", "a{sv}", {})
+    expect("OperationInvalid", bus.call, device, f"{NAME}.Device.Disk", "Resize", "ta{sv}", 2 << 20, {})
+    do(alice, domain, "Undefine")
+    # One that is forgotten when it ends; a device of the host's is handed over so as well.
+    xml = qemu.document("fleeting", devices=handed(element="block"))
+    expect("InvalidArgument", define, alice, xml, qemu, "CreateDomain")
+    answer = alice.call(qemu.path, f"{NAME}.Connection", "CreateDomain", "sa{sv}", repr(xml), options({"mine": [0]}), files=[(mine, os.O_RDWR)])
+    domain = re.search(r"'(/[^']*)'", answer)[1]
+    assert opened_by(qemu.pid_of(domain), mine)
+    do(alice, domain, "Destroy")
+
+
+def a_shell_hands_over_what_it_has_opened():
+    rules()
+    mine = make("shells")
+    domain = define(alice, qemu.document("shells", devices=handed()))
+
+    def shell(line):
+        return subprocess.run(["setpriv", "--reuid=vb-alice", "--regid=vb-alice", "--init-groups", "bash", "-c", f"exec {ROOT}/build/client/virtbusctl/virtbusctl {line}"],
+                              capture_output=True, encoding="utf-8", check=False)
+    contains(shell("start shells").stderr, "use --fd")
+    for line, words in ((f"start shells --fd=mine=9 3<>{mine}", "9<>IMAGE"), (f"start shells --fd=mine 3<>{mine}", "--fd=disk=3"), (f"start shells --fd=other=3 3<>{mine}", "'mine'")):
+        contains(shell(line).stderr, words)
+    said = shell(f"start --paused shells --fd=mine=3 --fd=mine=4 3<>{mine} 4<{mine}")
+    assert said.returncode == 0, said
+    assert set(opened_by(qemu.pid_of(domain), mine)) == {os.O_RDWR}
+    said = shell(f"attach shells - --fd=plugged=3 3<>{make('plugged')} <<< \"{handed('vdb', 'plugged')}\"")
+    assert said.returncode == 0, said
+    stop(alice, domain)
+    do(alice, domain, "Undefine")
+
+
+def what_is_handed_over_is_what_the_disk_needs():
+    rules()
+    mine, folder = make("kinds"), HOME
+    fifo = os.path.join(HOME, "fifo")
+    os.mkfifo(fifo)
+    os.chown(fifo, UID, UID)
+    domain = define(alice, qemu.document("kinds", devices=handed()))
+    for path, flags, words in ((mine, os.O_PATH, "O_PATH"), (mine, os.O_WRONLY, "writing only"), (mine, os.O_RDWR | os.O_APPEND, "O_APPEND"), (mine, os.O_RDONLY, "reading only"),
+                               (folder, os.O_RDONLY, "a folder"), (fifo, os.O_RDWR, "a pipe"), ("/dev/null", os.O_RDWR, "a character device"),
+                               ("/proc/self/mem", os.O_RDWR, "what the kernel tells"), (fifo, os.O_PATH, "a pipe")):
+        contains(expect("InvalidArgument", start_with, alice, domain, {"mine": [0]}, (path, flags)), words)
+        assert bus.get(domain, "Domain", "State") == "shutoff"
+    for groups in ({"mine": []}, {"mine": [0, 0, 0]}, {"": [0]}, {"other": [0]}, {f"g{n}": [0, 0] for n in range(9)}):
+        expect("InvalidArgument", start_with, alice, domain, groups, (mine, os.O_RDWR))
+    expect("InvalidArgs", alice.call, domain, f"{NAME}.Domain", "Shutdown", "a{sv}", NONE, files=[(mine, os.O_RDWR)])
+    # Of two, one is to be read only: that is the one of a disk that is.
+    do(alice, domain, "Undefine")
+    for flags in ((os.O_RDWR, os.O_RDONLY), (os.O_RDWR,)):
+        domain = define(alice, qemu.document("reads", devices=handed(more="<readonly/>")))
+        start_with(alice, domain, {"mine": list(range(len(flags)))}, *((mine, how) for how in flags))
+        assert set(opened_by(qemu.pid_of(domain), mine)) == {os.O_RDONLY}
+        stop(alice, domain)
+        do(alice, domain, "Undefine")
+    # A header is of whoever hands the image over, and names nothing that would be opened for them.
+    secret, top = make("beside", owner=0), os.path.join(HOME, "top.qcow2")
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-u", "-b", secret, "-F", "raw", top, "1M"], check=True)
+    os.chown(top, UID, UID)
+    domain = qemu.define(qemu.document("roots", devices=handed(path=os.path.join(HOME, "image"), kind="qcow2")))
+    fd = os.open(top, os.O_RDWR)
+    options_of = {"paused": GLib.Variant("b", True), "fds": GLib.Variant("a{sah}", {"mine": [0]})}
+    contains(expect("InvalidArgument", bus.call, domain, f"{NAME}.Domain", "Start", "a{sv}", options_of, fds=[fd]), "handed over", "<backingStore>")
+    qemu.do(domain, "Undefine")
+    # Where the document names what is below, that is handed over too.
+    below = "<backingStore type='file'><format type='raw'/><source file='/nowhere/base' fdgroup='base'/><backingStore/></backingStore>"
+    domain = define(alice, qemu.document("chained", devices=handed(kind="qcow2", below=below)))
+    contains(expect("InvalidArgument", start_with, alice, domain, {"mine": [0]}, (top, os.O_RDWR)), "'base'")
+    start_with(alice, domain, {"mine": [0], "base": [1]}, (top, os.O_RDWR), (mine, os.O_RDONLY))
+    pid = qemu.pid_of(domain)
+    assert set(opened_by(pid, top)) == {os.O_RDWR} and set(opened_by(pid, mine)) == {os.O_RDONLY}
+    stop(alice, domain)
+    do(alice, domain, "Undefine")
+    # A driver that opens nothing says so.
+    domain = define(alice, other.document("opens nothing"), other)
+    contains(expect("Unsupported", start_with, alice, domain, {"mine": [0]}, (mine, os.O_RDWR)), "fds")
+    do(alice, domain, "Undefine")
+    for group in ("", "x" * 256):
+        expect("InvalidXML", define, alice, qemu.document("named", devices=handed(group=group)))
+
+
 def how_many_one_user_has_is_bounded():
     rules()
     domains = [define(alice, other.document(f"many{number}"), other) for number in range(64)]
@@ -521,5 +650,5 @@ def how_many_one_user_has_is_bounded():
 run([who_may_not_define_defines_with_their_own_rights, files_are_opened_with_its_owners_rights_whatever_leads_to_them, no_program_that_they_choose_is_run_or_looked_at, what_is_read_for_a_guest_is_its_owners,
      a_file_that_is_replaced_between_check_and_use_gains_nothing, what_is_the_hosts_is_refused_when_it_is_defined,
      folders_are_shared_with_its_owners_rights, what_it_becomes_has_no_more_rights_whoever_changes_it, nobody_elses_domain_becomes_ones_own, what_a_domain_has_left_is_nobody_elses, variables_lead_to_no_file_beside_them,
-     limits_are_an_administrators_and_stay,
+     limits_are_an_administrators_and_stay, files_are_handed_over_and_nothing_is_opened_by_their_paths, a_shell_hands_over_what_it_has_opened, what_is_handed_over_is_what_the_disk_needs,
      a_network_is_its_owners_to_use_when_they_may, a_bridge_of_the_hosts_is_an_owners_to_use_when_they_may, an_owner_shares_what_is_theirs, how_many_one_user_has_is_bounded])

@@ -34,7 +34,9 @@ static void read_image(const char *path) {
         static const char *const formats[] = { "qcow2", "raw" };
         for (size_t i = 0; i < G_N_ELEMENTS(formats); i++) {
                 g_autoptr(GError) error = NULL;
-                g_autoptr(GPtrArray) layers = image_open(path, formats[i], true, NULL, true, &error);
+                g_autoptr(GPtrArray) layers = image_open(
+                                &(ImageSource){ .path = path, .format = formats[i], .read_only = true, .foreign_user = true },
+                                &error);
                 if (!layers)
                         fuzz_check_error(error);
         }

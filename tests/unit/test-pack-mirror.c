@@ -79,7 +79,7 @@ static void test_descriptors_are_relayed(void) {
         int fd = -1;
         g_assert_cmpint(sd_bus_message_append(message, "hs", 0, "text"), >=, 0);
         seal(message);
-        g_assert_cmpint(pack_relay(message, copy, "hs", 4096, &size), ==, 0);
+        g_assert_cmpint(pack_relay(message, copy, "hs", 4096, 0, &size), ==, 0);
         g_assert_cmpuint(size, ==, 4 + 4 + 5);
         seal(copy);
         g_assert_cmpint(sd_bus_message_read(copy, "h", &fd), >, 0);
@@ -92,10 +92,32 @@ static void test_descriptors_are_where_the_signature_has_them_and_nowhere_else(v
         size_t size = 0;
         g_assert_cmpint(sd_bus_message_append(message, "a{sv}h", 1, "Hidden", "ah", 1, 0, 0), >=, 0);
         seal(message);
-        g_assert_cmpint(pack_relay(message, copy, "a{sv}h", 4096, &size), ==, -EPERM);
+        g_assert_cmpint(pack_relay(message, copy, "a{sv}h", 4096, 0, &size), ==, -EPERM);
         sd_bus_message_rewind(message, true);
         g_assert_cmpint(pack_read(pack, 4096, message, "a{sv}"), ==, -EPERM);
         g_assert_cmpint(pack_read(pack, 4096, message, "h"), <, 0);
+}
+
+/* However often one descriptor is named: each is copied. */
+static void test_descriptors_in_options_are_as_many_as_the_method_takes(void) {
+        g_autoptr(sd_bus_message) message = new_message(bus), copy = new_message(bus), refused = new_message(bus);
+        size_t size = 0;
+        int fd = -1;
+        g_assert_cmpint(sd_bus_message_append(message, "a{sv}", 1, "fds", "a{sah}", 1, "disk", 3, 0, 0, 0), >=, 0);
+        seal(message);
+        g_assert_cmpint(pack_relay(message, refused, "a{sv}", 4096, 2, &size), ==, -EPERM);
+        g_assert_cmpint(pack_relay(message, copy, "a{sv}", 4096, 3, &size), ==, 0);
+        seal(copy);
+        g_assert_cmpint(sd_bus_message_enter_container(copy, 'a', "{sv}"), >, 0);
+        g_assert_cmpint(sd_bus_message_enter_container(copy, 'e', "sv"), >, 0);
+        g_assert_cmpint(sd_bus_message_skip(copy, "s"), >, 0);
+        g_assert_cmpint(sd_bus_message_enter_container(copy, 'v', "a{sah}"), >, 0);
+        g_assert_cmpint(sd_bus_message_enter_container(copy, 'a', "{sah}"), >, 0);
+        g_assert_cmpint(sd_bus_message_enter_container(copy, 'e', "sah"), >, 0);
+        g_assert_cmpint(sd_bus_message_skip(copy, "s"), >, 0);
+        g_assert_cmpint(sd_bus_message_enter_container(copy, 'a', "h"), >, 0);
+        g_assert_cmpint(sd_bus_message_read(copy, "h", &fd), >, 0);
+        g_assert_cmpint(fd, >, 2);
 }
 
 static sd_bus_message *nested(size_t variants) {
@@ -115,7 +137,7 @@ static void test_depth_is_bounded(void) {
         size_t size = 0;
         g_assert_cmpint(pack_read(pack, 4096, most, "v"), ==, 0);
         g_assert_cmpint(pack_read(pack, 4096, more, "v"), ==, -E2BIG);
-        g_assert_cmpint(pack_relay(more, copy, "v", 4096, &size), ==, -E2BIG);
+        g_assert_cmpint(pack_relay(more, copy, "v", 4096, 0, &size), ==, -E2BIG);
 }
 
 /* A boolean is one byte here, and four there; a structure begins at a multiple of eight. */
@@ -124,8 +146,8 @@ static void test_what_is_relayed_is_bounded_as_it_is_sent(void) {
         size_t size = 0;
         g_assert_cmpint(sd_bus_message_append(message, "a(y)", 4, 1, 2, 3, 4), >=, 0);
         seal(message);
-        g_assert_cmpint(pack_relay(message, copy, "a(y)", 32, &size), ==, -E2BIG);
-        g_assert_cmpint(pack_relay(message, same, "a(y)", 33, &size), ==, 0);
+        g_assert_cmpint(pack_relay(message, copy, "a(y)", 32, 0, &size), ==, -E2BIG);
+        g_assert_cmpint(pack_relay(message, same, "a(y)", 33, 0, &size), ==, 0);
         g_assert_cmpuint(size, ==, 33);
 }
 
@@ -309,6 +331,8 @@ int main(int argc, char *argv[]) {
         g_test_init(&argc, &argv, NULL);
         bus = unconnected_bus();
         told = g_string_new(NULL);
+        g_test_add_func("/pack/descriptors-in-options-are-as-many-as-the-method-takes",
+                        test_descriptors_in_options_are_as_many_as_the_method_takes);
         g_test_add_func("/pack/every-type-survives", test_every_type_survives);
         g_test_add_func("/pack/measured-as-a-message-would-be", test_a_pack_is_measured_as_a_message_would_be);
         g_test_add_func("/pack/size-is-bounded", test_size_is_bounded);

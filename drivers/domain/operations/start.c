@@ -35,6 +35,10 @@ const char *start_snapshot(const Operation *operation) {
         return snapshot ? snapshot->name : NULL;
 }
 
+GPtrArray *start_fds(const Operation *operation) {
+        return operation_is(operation, &start_class) ? ((const Start *) operation)->options.fds : NULL;
+}
+
 int start_restoring_fd(const Operation *operation) {
         return restoring_of(operation) ? restoring_fd(restoring_of(operation)) : -1;
 }
@@ -156,6 +160,7 @@ static bool start_destroyed(Operation *operation) {
 static void start_free(Operation *operation) {
         g_clear_pointer(&((Start *) operation)->options.restoring, restoring_free);
         g_clear_pointer(&((Start *) operation)->options.snapshot, snapshot_run_free);
+        g_clear_pointer(&((Start *) operation)->options.fds, g_ptr_array_unref);
 }
 
 const OperationClass start_class = {

@@ -15,6 +15,7 @@ typedef struct StartOptions {
         bool paused;           /* the processors stay stopped */
         bool boots;            /* its managed save is thrown away */
         Restoring *restoring;  /* what it starts from, which is taken; NULL: nothing, or its managed save */
+        GPtrArray *fds;        /* FdGroup: what the caller hands over, taken; or NULL */
         SnapshotRun *snapshot; /* which it goes on from, taken; or NULL */
 } StartOptions;
 
@@ -25,6 +26,9 @@ bool start_is_paused(const Operation *operation);
 
 /* The snapshot that the hypervisor loads before the processors run; NULL: it starts from nothing, or is another operation. */
 const char *start_snapshot(const Operation *operation);
+
+/* What the caller hands over, FdGroup; NULL: nothing, or it is another operation. */
+GPtrArray *start_fds(const Operation *operation);
 
 /* What the hypervisor reads the guest's state from, by now; -1: it starts from nothing, or is another operation. */
 int start_restoring_fd(const Operation *operation);

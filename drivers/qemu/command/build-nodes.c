@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "fd-groups.h"
 #include "qemu/command/build-network-source.h"
 #include "qemu/command/builder-device.h"
 #include "qemu/command/builder-read.h"
@@ -68,7 +69,11 @@ typedef struct Layer {
 /* Opens what is a file or a block device. */
 static JsonObject *file_source(Builder *builder, Layer *layer) {
         bool block = strcmp(layer->type, "block") == 0;
-        const char *path = builder_require(builder, layer->source, block ? "@dev" : "@file");
+        const char *path = builder_require(builder, layer->source, block ? "@dev" : "@file"),
+                   *group = builder_get(builder, layer->source, "@fdgroup");
+        if (group && !fd_group_name_check(group))
+                builder_invalid(builder, layer->source,
+                                "fdgroup cannot be empty, longer than 255 bytes, or have control characters");
         const char *driver = layer->image ? (layer->image->is_device ? "host_device" : "file") : block ? "host_device" : "file";
         if (block && layer->is_cdrom && !layer->image && g_str_has_prefix(path, "/dev/cdrom"))
                 driver = "host_cdrom"; /* as the device itself would tell */

@@ -35,6 +35,7 @@ typedef struct CommandLineContext {
         xmlDoc *document;                 /* gets what is chosen now: socket paths, interface names */
         const char *directory;            /* of the guest: runtime.h */
         int monitor;                      /* a listening socket; -1 to check only */
+        GPtrArray *handed;                /* FdGroup: descriptors that the caller hands over; or NULL */
         uid_t rights;                     /* whose rights its files are opened with; USER_RIGHTS_ALL: the driver's */
         uid_t uid;                        /* whom QEMU runs as; 0: whom it would, without a guest */
         uid_t tpm_uid;                    /* and whom the emulator of its TPM does */

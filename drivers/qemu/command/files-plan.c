@@ -289,12 +289,13 @@ static ImageBacking *plan_backing(const xmlNode *disk) {
         for (; store && !backing->ends; store = xml_child(store, "backingStore")) {
                 const xmlNode *source = xml_child(store, "source");
                 g_autofree char *file = xml_attribute(source, "file"), *device = xml_attribute(source, "dev"),
+                                *group = xml_attribute(source, "fdgroup"),
                                 *format = xml_attribute(xml_child(store, "format"), "type");
                 const char *path = file ? file : device;
                 backing->ends = !xml_child(store, NULL);
                 if (!path || (g_strcmp0(format, "raw") != 0 && g_strcmp0(format, "qcow2") != 0))
                         break;
-                image_backing_add(backing, path, format);
+                image_backing_add(backing, path, format, group);
         }
         return backing;
 }
@@ -366,6 +367,8 @@ static void plan_of_device(GPtrArray *files, const CommandLineContext *context, 
         if (part->device_class == DEVICE_DISK && part->source[0] && is_local) {
                 File *file = plan(files, FILE_IMAGE, element, part->source);
                 set_format(file, part->format);
+                file->group = xml_attribute(xml_child(element, "source"), "fdgroup");
+                file->handed = context->handed ? g_ptr_array_ref(context->handed) : NULL;
                 file->backing = plan_backing(element);
                 file->read_only = part->read_only;
                 file->may_lack = may_lack(context, element);

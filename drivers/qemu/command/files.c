@@ -44,6 +44,8 @@ void file_free(File *file) {
         g_free(file->template);
         if (file->layers)
                 g_ptr_array_unref(file->layers);
+        g_free(file->group);
+        g_clear_pointer(&file->handed, g_ptr_array_unref);
         g_clear_pointer(&file->backing, image_backing_free);
         autofd_close(&file->fd);
         g_clear_pointer(&file->device, host_device_free);
@@ -270,7 +272,7 @@ static bool connect_peer(File *file, GError **error) {
 }
 
 static bool is_missing(const File *file) {
-        return file->may_lack && file->purpose == FILE_IMAGE && is_absent(file->path);
+        return file->may_lack && file->purpose == FILE_IMAGE && !file->group && is_absent(file->path);
 }
 
 static bool open_one(File *file, bool foreign_user, UserRights *rights, GError **error) {
@@ -286,7 +288,14 @@ static bool open_one(File *file, bool foreign_user, UserRights *rights, GError *
                 file->layers = make_nvram(file, rights, error) ? image_open_whole(file->path, file->format, error) : NULL;
                 return file->layers != NULL;
         case FILE_IMAGE:
-                file->layers = image_open(file->path, file->format, file->read_only, file->backing, foreign_user, error);
+                file->layers = image_open(&(ImageSource){ .path = file->path,
+                                                          .format = file->format,
+                                                          .group = file->group,
+                                                          .handed = file->handed,
+                                                          .backing = file->backing,
+                                                          .read_only = file->read_only,
+                                                          .foreign_user = foreign_user },
+                                          error);
                 return file->layers != NULL;
         case FILE_READ:
                 return open_to_read(file, foreign_user, error);

@@ -53,6 +53,8 @@ typedef struct File {
         uint64_t size;          /* FILE_SHARED */
         HostUser user;     /* FILE_ACCESS, FILE_SHARED, FILE_TPM; FILE_FOLDER: whom its helper runs as, where that is its owner */
         GPtrArray *layers; /* FILE_IMAGE, FILE_NVRAM: ImageLayer */
+        char *group;       /* FILE_IMAGE: of descriptors, one of which it is; or NULL */
+        GPtrArray *handed; /* FILE_IMAGE: FdGroup, what was handed over; or NULL */
         ImageBacking *backing; /* what the document says is below a FILE_IMAGE, or NULL */
         int fd;                /* others */
         HostDevice *device;    /* FILE_DEVICE */

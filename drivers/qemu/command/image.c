@@ -12,6 +12,7 @@
 #include "base/walk.h"
 #include "bus.h"
 #include "errors.h"
+#include "qemu/command/handed-image.h"
 
 /* qcow2: the header's first fields, all big-endian, and its limit on a backing file's name. */
 #define QCOW2_MAGIC 0x514649fb
@@ -23,14 +24,15 @@
 
 static void layer_free(ImageLayer *layer) {
         g_free(layer->path);
+        g_free(layer->group);
         g_free(layer->format);
         autofd_close(&layer->fd);
         g_free(layer);
 }
 
-static ImageLayer *layer_new(const char *path, const char *format) {
+static ImageLayer *layer_new(const char *path, const char *format, const char *group) {
         ImageLayer *layer = g_new0(ImageLayer, 1);
-        *layer = (ImageLayer){ .path = g_strdup(path), .format = g_strdup(format), .fd = -1 };
+        *layer = (ImageLayer){ .path = g_strdup(path), .group = g_strdup(group), .format = g_strdup(format), .fd = -1 };
         return layer;
 }
 
@@ -40,8 +42,8 @@ ImageBacking *image_backing_new(void) {
         return backing;
 }
 
-void image_backing_add(ImageBacking *backing, const char *path, const char *format) {
-        g_ptr_array_add(backing->layers, layer_new(path, format));
+void image_backing_add(ImageBacking *backing, const char *path, const char *format, const char *group) {
+        g_ptr_array_add(backing->layers, layer_new(path, format, group));
 }
 
 void image_backing_free(ImageBacking *backing) {
@@ -92,6 +94,16 @@ static bool open_layer(ImageLayer *layer, bool read_only, const char *by, GError
                                 by, layer->path);
         layer->fd = named_file_use(found, read_only ? O_RDONLY : O_RDWR);
         return layer->fd >= 0 || virtbus_error_set_errno(error, errno, "image %s cannot be opened", layer->path);
+}
+
+/* Takes what was handed over, or opens it. */
+static bool take_layer(ImageLayer *layer, bool read_only, const GPtrArray *handed, const char *by, GError **error) {
+        struct stat info;
+        if (!layer->group)
+                return open_layer(layer, read_only, by, error);
+        layer->fd = handed_image_take(handed, layer->group, layer->path, read_only, &info, error);
+        layer->is_device = layer->fd >= 0 && S_ISBLK(info.st_mode);
+        return layer->fd >= 0;
 }
 
 static uint32_t get32(const uint8_t *at) {
@@ -223,7 +235,13 @@ static bool read_backing(const ImageLayer *layer, ImageLayer **next, GError **er
                                          layer->path, format);
         g_autofree char *directory = g_path_get_dirname(layer->path);
         g_autofree char *path = name[0] == '/' ? g_strdup(name) : g_build_filename(directory, name, NULL);
-        *next = layer_new(path, format);
+        if (layer->group)
+                return virtbus_error_set(
+                                error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                "image %s was handed over, and says that it is backed by %s: name that in the document, by "
+                                "<backingStore>",
+                                layer->path, path);
+        *next = layer_new(path, format, NULL);
         return true;
 }
 
@@ -236,7 +254,7 @@ static bool find_next(const ImageLayer *layer, guint n, const ImageBacking *back
                 return true;
         if (backing && n < backing->layers->len) {
                 const ImageLayer *named = backing->layers->pdata[n];
-                *next = layer_new(named->path, named->format);
+                *next = layer_new(named->path, named->format, named->group);
                 return true;
         }
         if (backing && backing->ends)
@@ -245,23 +263,23 @@ static bool find_next(const ImageLayer *layer, guint n, const ImageBacking *back
         return read_backing(layer, next, error);
 }
 
-GPtrArray *image_open(const char *path, const char *format, bool read_only, const ImageBacking *backing, bool foreign_user,
-                      GError **error) {
+GPtrArray *image_open(const ImageSource *source, GError **error) {
         g_autoptr(GPtrArray) layers = g_ptr_array_new_with_free_func((GDestroyNotify) layer_free);
-        ImageLayer *layer = layer_new(path, format);
+        ImageLayer *layer = layer_new(source->path, source->format, source->group);
         bool by_header = false;
         while (layer) {
                 ImageLayer *next = NULL;
                 const ImageLayer *above = layers->len > 0 ? layers->pdata[layers->len - 1] : NULL;
-                const char *by = by_header && foreign_user ? above->path : NULL;
+                const char *by = by_header && source->foreign_user ? above->path : NULL;
                 g_ptr_array_add(layers, layer);
                 if (layers->len > IMAGE_LAYERS_MAX) {
                         virtbus_error_set(error, VIRTBUS_ERROR_LIMIT_EXCEEDED,
-                                          "image %s has more than %d backing images, or is its own", path, IMAGE_LAYERS_MAX);
+                                          "image %s has more than %d backing images, or is its own", source->path,
+                                          IMAGE_LAYERS_MAX);
                         return NULL;
                 }
-                if (!open_layer(layer, read_only || above, by, error) ||
-                    !find_next(layer, layers->len - 1, backing, &next, &by_header, error))
+                if (!take_layer(layer, source->read_only || above, source->handed, by, error) ||
+                    !find_next(layer, layers->len - 1, source->backing, &next, &by_header, error))
                         return NULL;
                 layer = next;
         }
@@ -270,7 +288,7 @@ GPtrArray *image_open(const char *path, const char *format, bool read_only, cons
 
 GPtrArray *image_open_whole(const char *path, const char *format, GError **error) {
         g_autoptr(GPtrArray) layers = g_ptr_array_new_with_free_func((GDestroyNotify) layer_free);
-        ImageLayer *layer = layer_new(path, format), *next = NULL;
+        ImageLayer *layer = layer_new(path, format, NULL), *next = NULL;
         bool by_header;
         g_ptr_array_add(layers, layer);
         if (!open_layer(layer, false, NULL, error) || !find_next(layer, 0, NULL, &next, &by_header, error))

@@ -16,6 +16,7 @@
 
 typedef struct ImageLayer {
         char *path;
+        char *group;  /* of descriptors that were handed over, one of which it is; or NULL */
         char *format; /* raw, qcow2 */
         int fd;
         bool is_device;
@@ -42,13 +43,23 @@ typedef struct ImageBacking {
 } ImageBacking;
 
 ImageBacking *image_backing_new(void);
-void image_backing_add(ImageBacking *backing, const char *path, const char *format);
+void image_backing_add(ImageBacking *backing, const char *path, const char *format, const char *group);
 void image_backing_free(ImageBacking *backing);
 
-/* Opens an image and its backing images, the top one first. The backing images are only read. BACKING may be NULL. Where QEMU is
- * a FOREIGN_USER, what only a header names must be what everybody may read, or lie in the folder of the image that names it. */
-GPtrArray *image_open(const char *path, const char *format, bool read_only, const ImageBacking *backing, bool foreign_user,
-                      GError **error);
+/* What is to be opened. */
+typedef struct ImageSource {
+        const char *path, *format;
+        const char *group;           /* of descriptors, one of which it is; or NULL */
+        const GPtrArray *handed;     /* FdGroup: what was handed over; or NULL */
+        const ImageBacking *backing; /* or NULL */
+        bool read_only;
+        bool foreign_user; /* QEMU is another user than this */
+} ImageSource;
+
+/* Opens an image and its backing images, the top one first. The backing images are only read. What only a header names must be
+ * what everybody may read, or lie in the folder of the image that names it, where QEMU is a foreign user; and an image that was
+ * handed over may name none so: its header is of whoever did that. */
+GPtrArray *image_open(const ImageSource *source, GError **error);
 
 /* Opens one that is backed by nothing, to be written to; InvalidArgument where its header says that it is. */
 GPtrArray *image_open_whole(const char *path, const char *format, GError **error);

@@ -143,6 +143,13 @@ static bool was_before(xmlNode *element, const xmlNode *before) {
         return false;
 }
 
+/* Whether a disk, or what is below it, is a descriptor that whoever starts the domain hands over, be it of a device. */
+static bool is_handed(const xmlNode *element) {
+        const xmlNode *source = xml_is(element, "disk") || xml_is(element, "backingStore") ? xml_child(element, "source") : NULL;
+        return source && xml_attribute_is(element, "type", "block") &&
+               xmlHasProp((xmlNode *) source, (const xmlChar *) "fdgroup");
+}
+
 static bool check_denied(xmlNode *element, GError **error) {
         for (size_t i = 0; i < G_N_ELEMENTS(denied); i++) {
                 const char *attribute = denied[i].attribute;
@@ -151,6 +158,8 @@ static bool check_denied(xmlNode *element, GError **error) {
                         continue;
                 g_autofree char *value = attribute ? xml_attribute(element, attribute) : NULL;
                 if (attribute && (!value || (denied[i].value && strcmp(value, denied[i].value) != 0)))
+                        continue;
+                if (is_handed(element))
                         continue;
                 g_autofree char *what = attribute ? g_strdup_printf("%s='%s'", attribute, value)
                                                   : g_strdup_printf("<%s>", denied[i].element);
@@ -169,7 +178,7 @@ static bool check_device(xmlNode *element, GError **error) {
                 g_autofree char *type = xml_attribute(element, "type"), *what = g_strdup_printf("type='%s'", type ? type : "");
                 if (xml_is(element, "filesystem") && !xml_attribute_is(xml_child(element, "driver"), "type", "virtiofs"))
                         return refuse(error, element, "a folder without virtiofs", "it is opened with the host's rights");
-                if (devices[i].types[0] && !(type && g_strv_contains(devices[i].types, type)))
+                if (devices[i].types[0] && !is_handed(element) && !(type && g_strv_contains(devices[i].types, type)))
                         return refuse(error, element, what, "it is something of the host's");
                 return check_denied(element, error);
         }

@@ -9,6 +9,7 @@
 #include "domain/connection.h"
 #include "domain/owners-rights.h"
 #include "domain/user-work.h"
+#include "qemu/command/handed-image.h"
 #include "qemu/command/image.h"
 #include "qemu/command/node-name.h"
 #include "qemu/guest/guest.h"
@@ -101,7 +102,11 @@ static GPtrArray *open_with_rights(const DiskInfo *info, GError **error) {
         GPtrArray *layers = NULL;
         backing->ends = true;
         if (user_rights_find(owners_rights_of(info->domain), &rights, error) && user_rights_enter(rights, error))
-                layers = image_open(info->path, info->format, true, backing, false, error);
+                layers = image_open(&(ImageSource){ .path = info->path,
+                                                    .format = info->format,
+                                                    .backing = backing,
+                                                    .read_only = true },
+                                    error);
         image_backing_free(backing);
         return layers;
 }
@@ -135,6 +140,9 @@ static bool check_off(const Domain *domain, const DeviceDefinition *device, GErr
                                    device->alias);
         if (!device->source[0])
                 return domain_fail(domain, error, VIRTBUS_ERROR_OPERATION_INVALID, "disk '%s' has no image", device->alias);
+        if (device->is_handed)
+                return domain_fail(domain, error, VIRTBUS_ERROR_OPERATION_INVALID,
+                                   "disk '%s' " IMAGE_IS_HANDED "; its size is known while it runs", device->alias);
         if (!g_strv_contains(formats, device->format))
                 return domain_fail(domain, error, VIRTBUS_ERROR_UNSUPPORTED,
                                    "disk '%s' has the format '%s', not raw or qcow2; its size is known while the domain runs",

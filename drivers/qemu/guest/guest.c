@@ -8,6 +8,7 @@
 
 #include "bus.h"
 #include "domain/device-elements.h"
+#include "domain/operations/device-change.h"
 #include "domain/operations/start.h"
 #include "domain/owners-rights.h"
 #include "domain/user-work.h"
@@ -353,8 +354,10 @@ void guest_lock_memory(const Guest *guest) {
 }
 
 CommandLineContext guest_context(Guest *guest, xmlDoc *document, const Definition *definition, const Definition *running) {
+        const DeviceChange *change = device_change_of(guest->domain->operation);
         return (CommandLineContext){
                 .connection = guest->domain->connection,
+                .handed = change ? change->fds : start_fds(guest->operation),
                 .definition = definition,
                 .emulator = guest->emulator,
                 .capabilities = guest->capabilities,

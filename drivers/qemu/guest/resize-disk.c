@@ -15,6 +15,7 @@
 #include "domain/disk-size.h"
 #include "domain/operation.h"
 #include "domain/user-work.h"
+#include "qemu/command/handed-image.h"
 #include "qemu/command/image.h"
 #include "qemu/command/node-name.h"
 #include "qemu/guest/guest.h"
@@ -148,7 +149,8 @@ static GPtrArray *open_with_rights(const Resizing *resizing, GError **error) {
         g_autoptr(UserRights) rights = NULL;
         if (!user_rights_find(owners_rights_of(resizing->domain), &rights, error) || !user_rights_enter(rights, error))
                 return NULL;
-        return image_open(resizing->path, resizing->format, false, NULL, geteuid() == 0, error);
+        return image_open(&(ImageSource){ .path = resizing->path, .format = resizing->format, .foreign_user = geteuid() == 0 },
+                          error);
 }
 
 /* In a thread, as opening may hang. Headers of other formats than these are not looked into here. */
@@ -227,6 +229,10 @@ void resize_disk(Domain *domain, const DeviceDefinition *device, const DiskSize 
         else if (strcmp(device->source_type, "file") != 0 || !resizing->path[0]) {
                 domain_fail(domain, &error, VIRTBUS_ERROR_UNSUPPORTED,
                             "disk '%s' is not a file; it can be resized while the domain runs", device->alias);
+                call_fail(call, error);
+        } else if (device->is_handed) {
+                domain_fail(domain, &error, VIRTBUS_ERROR_OPERATION_INVALID,
+                            "disk '%s' " IMAGE_IS_HANDED "; it can be resized while it runs", device->alias);
                 call_fail(call, error);
         } else if (is_encrypted(domain, device)) {
                 domain_fail(domain, &error, VIRTBUS_ERROR_UNSUPPORTED,

@@ -32,7 +32,8 @@ GPtrArray *snapshot_images_find(const Domain *domain, const SnapshotDefinition *
                 if (!disk || disk->place != SNAPSHOT_INTERNAL)
                         continue;
                 SnapshotImage *image = g_new(SnapshotImage, 1);
-                *image = (SnapshotImage){ g_strdup(device->target), g_strdup(device->source), g_strdup(device->format) };
+                *image = (SnapshotImage){ g_strdup(device->target), g_strdup(device->source), g_strdup(device->format),
+                                          device->is_handed };
                 g_ptr_array_add(images, image);
         }
         return images;

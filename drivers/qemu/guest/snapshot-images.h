@@ -10,6 +10,7 @@
 
 typedef struct SnapshotImage {
         char *target, *path, *format;
+        bool is_handed; /* see DeviceDefinition */
 } SnapshotImage;
 
 /* Finds them; NULL with an error where what the snapshot says of its domain cannot be read. SnapshotImage; to be unreferenced. */

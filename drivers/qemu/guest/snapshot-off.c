@@ -18,6 +18,7 @@
 #include "domain/user-work.h"
 #include "log.h"
 #include "qemu/command/command-line.h"
+#include "qemu/command/handed-image.h"
 #include "qemu/command/image-make.h"
 #include "qemu/command/image-snapshots.h"
 #include "qemu/command/image.h"
@@ -292,9 +293,15 @@ static bool start(OffWork *work, GError **error) {
 static bool open_one(const OffWork *work, const SnapshotImage *image, int *fd, GError **error) {
         struct stat info;
         *fd = -1;
+        if (image->is_handed)
+                return virtbus_error_set(error, VIRTBUS_ERROR_OPERATION_INVALID,
+                                         "disk '%s' " IMAGE_IS_HANDED "; its snapshots can be made and changed while it runs",
+                                         image->target);
         if (work->task->passes_over && stat(image->path, &info) < 0 && errno == ENOENT)
                 return true;
-        g_autoptr(GPtrArray) layers = image_open(image->path, image->format, false, NULL, geteuid() == 0, error);
+        g_autoptr(GPtrArray) layers =
+                        image_open(&(ImageSource){ .path = image->path, .format = image->format, .foreign_user = geteuid() == 0 },
+                                   error);
         if (!layers)
                 return false;
         const ImageLayer *top = layers->pdata[0];
