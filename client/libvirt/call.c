@@ -38,6 +38,7 @@ void call_unref(Call *call) {
                 call->free_state(call->state);
         g_clear_error(&call->kept);
         g_clear_object(&call->fds);
+        g_clear_object(&call->handed);
         g_variant_unref(call->arguments);
         g_free(call->domain);
         g_free(call);
@@ -298,13 +299,15 @@ static void run(Call *call) {
                 row->run(call);
 }
 
-void call_begin(Client *client, const CallRow *row, const Procedure *procedure, uint32_t serial, GVariant *arguments) {
+void call_begin(Client *client, const CallRow *row, const Procedure *procedure, uint32_t serial, GVariant *arguments,
+                GUnixFDList *handed) {
         Call *call = g_new0(Call, 1);
         call->client = client;
         call->procedure = procedure;
         call->row = row;
         call->serial = serial;
         call->arguments = g_variant_ref(arguments);
+        call->handed = handed ? g_object_ref(handed) : NULL;
         g_variant_get_data(arguments); /* in one piece: strings of it are borrowed */
         call->n_references = 1;
         call->link.data = call;

@@ -42,10 +42,11 @@ struct Call {
         const CallRow *row;
         uint32_t serial;
         GVariant *arguments;
-        char *domain;     /* the path of the domain that is the first argument; NULL where that is none */
-        uint32_t flags;   /* 0 where it has none */
-        GUnixFDList *fds; /* that came with the last reply */
-        void *state;      /* for the steps */
+        char *domain;        /* the path of the domain that is the first argument; NULL where that is none */
+        uint32_t flags;      /* 0 where it has none */
+        GUnixFDList *fds;    /* that came with the last reply */
+        GUnixFDList *handed; /* that came with it; NULL for a procedure that takes none */
+        void *state;         /* for the steps */
         GDestroyNotify free_state;
         GError *kept; /* what the bus has answered, while it is found out what that means; or NULL */
         bool (*on_error)(Call *call, const GError *error); /* returns whether it goes on in spite of the error; NULL for never */
@@ -92,8 +93,9 @@ GVariant *call_options(const Call *call);
 const char *call_string(const Call *call, size_t place);
 const char *call_optional(const Call *call, size_t place);
 
-/* Runs a call by its row; answers LIBVIRT_NO_SUPPORT where there is none. */
-void call_begin(Client *client, const CallRow *row, const Procedure *procedure, uint32_t serial, GVariant *arguments);
+/* Runs a call, with the descriptors that came with it or NULL, by its row; answers LIBVIRT_NO_SUPPORT where there is none. */
+void call_begin(Client *client, const CallRow *row, const Procedure *procedure, uint32_t serial, GVariant *arguments,
+                GUnixFDList *handed);
 
 /* Answers all that are not answered yet with LIBVIRT_OPERATION_ABORTED: nobody waits for the bus any more. */
 void calls_cancel(Client *client);

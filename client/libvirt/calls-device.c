@@ -5,6 +5,7 @@
 #include <string.h>
 #include <systemd/sd-bus.h>
 
+#include "associated.h"
 #include "calls.h"
 #include "documents.h"
 #include "rows.h"
@@ -57,8 +58,10 @@ static void when_it_runs(Call *call, CallStep step) {
 
 static void do_attach(Call *call, GVariant *unused) {
         (void) unused;
-        call_ask(call, call->domain, DOMAIN, "AttachDevice", g_variant_new("(s@a{sv})", call_string(call, 1), options_of(call)),
-                 "(o)", step_answer_nothing);
+        g_autoptr(GUnixFDList) fds = NULL;
+        GVariant *options = associated_add(call->client, call->domain, options_of(call), &fds);
+        call_ask_with_fds(call, call->domain, DOMAIN, "AttachDevice", g_variant_new("(s@a{sv})", call_string(call, 1), options),
+                          fds, "(o)", step_answer_nothing);
 }
 
 static void attach(Call *call) {

@@ -2,6 +2,7 @@
 
 /* What is asked of one domain: what it is, and its life. */
 
+#include "associated.h"
 #include "calls.h"
 #include "domains.h"
 #include "rows.h"
@@ -75,8 +76,29 @@ static void suspend(Call *call) {
 
 /* One of the two procedures answers the domain, which has a new number then. */
 static void start(Call *call) {
-        call_ask(call, call->domain, DOMAIN, "Start", g_variant_new("(@a{sv})", call_options(call)), "()",
-                 call->row->procedure == REMOTE_DOMAIN_CREATE ? step_answer_nothing : on_started);
+        g_autoptr(GUnixFDList) fds = NULL;
+        GVariant *options = associated_add(call->client, call->domain, call_options(call), &fds);
+        call_ask_with_fds(call, call->domain, DOMAIN, "Start", g_variant_new("(@a{sv})", options), fds, "()",
+                          call->row->procedure == REMOTE_DOMAIN_CREATE ? step_answer_nothing : on_started);
+}
+
+/* Images have no labels here that would be given back, or be for writing. */
+static const FlagOption associate_flags[] = { FLAG_IS_ALWAYS_SO(1), FLAG_IS_ALWAYS_SO(2), {} };
+
+/* The domain is one that the client may see. */
+static void on_domain_to_associate(Call *call, GVariant *properties) {
+        g_autoptr(GError) error = NULL;
+        (void) properties;
+        if (!call->handed)
+                call_refuse(call, LIBVIRT_INVALID_ARG, "%s takes descriptors, which do not come", call->procedure->name);
+        else if (associated_keep(call->client, call->domain, call_string(call, 1), call->handed, &error))
+                call_answer_nothing(call);
+        else
+                call_fail(call, g_steal_pointer(&error));
+}
+
+static void associate(Call *call) {
+        call_read(call, call->domain, DOMAIN, on_domain_to_associate);
 }
 
 static void press_button(Call *call) {
@@ -195,6 +217,7 @@ const CallRow domain_calls[] = {
         { QEMU_DOMAIN_MONITOR_COMMAND, ask_monitor, NULL, CHANGES, monitor_flags },
         { REMOTE_DOMAIN_CREATE, start, NULL, CHANGES },
         { REMOTE_DOMAIN_CREATE_WITH_FLAGS, start, NULL, CHANGES, start_flags },
+        { REMOTE_DOMAIN_FD_ASSOCIATE, associate, NULL, CHANGES, associate_flags },
         { REMOTE_DOMAIN_SHUTDOWN, press, "Shutdown", CHANGES },
         { REMOTE_DOMAIN_SHUTDOWN_FLAGS, press, "Shutdown", CHANGES, shutdown_flags },
         { REMOTE_DOMAIN_REBOOT, press, "Reboot", CHANGES, shutdown_flags },

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#include "associated.h"
 #include "at-once.h"
 #include "call.h"
 #include "calls.h"
@@ -27,7 +28,15 @@
 #define LEAVING_PATIENCE 3000
 
 static void on_call(void *data, const Procedure *procedure, uint32_t serial, GVariant *arguments) {
-        call_begin(data, calls_find(procedure), procedure, serial, arguments);
+        call_begin(data, calls_find(procedure), procedure, serial, arguments, NULL);
+}
+
+static bool takes_fds(const Procedure *procedure) {
+        return procedure == &procedures[REMOTE_DOMAIN_FD_ASSOCIATE];
+}
+
+static void on_call_with_fds(void *data, const Procedure *procedure, uint32_t serial, GVariant *arguments, GUnixFDList *fds) {
+        call_begin(data, calls_find(procedure), procedure, serial, arguments, fds);
 }
 
 static bool on_call_at_once(void *data, const Procedure *procedure, const uint8_t *body, size_t size, GByteArray *into) {
@@ -51,7 +60,8 @@ static void on_ended(void *data) {
         g_main_loop_quit(client->loop);
 }
 
-static const ConversationHandler handler = { on_call, on_stream, on_drained, on_ended, on_call_at_once };
+static const ConversationHandler handler = { on_call,         on_stream, on_drained,      on_ended,
+                                             on_call_at_once, takes_fds, on_call_with_fds };
 
 static gboolean on_impatient(void *data) {
         Client *client = data;
@@ -178,6 +188,7 @@ int client_serve(const Origin *origin) {
         streams_free(client.streams);
         conversation_free(client.conversation);
         jobs_free(client.jobs);
+        associated_free(client.associated);
         g_free(client.connection);
         g_free(client.connection_name);
         g_object_unref(client.bus);

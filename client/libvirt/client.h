@@ -19,6 +19,7 @@ typedef struct HostEvents HostEvents;
 typedef struct MonitorEvents MonitorEvents;
 typedef struct Streams Streams;
 typedef struct Jobs Jobs;
+typedef struct Associated Associated;
 
 typedef struct Client {
         const Origin *origin;
@@ -38,8 +39,9 @@ typedef struct Client {
         MonitorEvents *monitor_events;
         Streams *streams;
         Jobs *jobs;
-        GQueue calls; /* Call: those that are not answered */
-        bool leaving; /* what is at work is answered and sent, nothing more is done */
+        Associated *associated; /* NULL: it has associated nothing */
+        GQueue calls;           /* Call: those that are not answered */
+        bool leaving;           /* what is at work is answered and sent, nothing more is done */
 } Client;
 
 /* Serves one client until it goes or the service does. Returns the exit status of its process. */

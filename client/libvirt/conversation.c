@@ -3,9 +3,9 @@
 
 #include <errno.h>
 #include <glib-unix.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
+#include "local-socket.h"
 #include "outbox.h"
 #include "wire.h"
 #include "xdr.h"
@@ -21,6 +21,14 @@ typedef struct WaitingCall {
         GBytes *body;
 } WaitingCall;
 
+/* A call whose descriptors have not come yet. */
+typedef struct AwaitedCall {
+        const Procedure *procedure; /* NULL: there is none */
+        uint32_t serial, n;
+        GVariant *arguments;
+        GUnixFDList *fds;
+} AwaitedCall;
+
 struct Conversation {
         int fd;
         const ConversationHandler *handler;
@@ -30,6 +38,7 @@ struct Conversation {
         Outbox outbox;
         GQueue waiting; /* WaitingCall */
         size_t n_waiting;
+        AwaitedCall awaited;
         unsigned int n_calls;
         bool beginning, was_full, finishing, ended;
         bool gathers; /* what is answered at once to all that has been read is sent at once */
@@ -42,6 +51,12 @@ static void waiting_call_free(WaitingCall *waiting) {
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(WaitingCall, waiting_call_free)
 
+static void awaited_clear(AwaitedCall *awaited) {
+        g_clear_pointer(&awaited->arguments, g_variant_unref);
+        g_clear_object(&awaited->fds);
+        awaited->procedure = NULL;
+}
+
 void conversation_free(Conversation *conversation) {
         if (!conversation)
                 return;
@@ -50,6 +65,7 @@ void conversation_free(Conversation *conversation) {
         outbox_clear(&conversation->outbox);
         g_queue_clear_full(&conversation->waiting, (GDestroyNotify) waiting_call_free);
         packet_reader_clear(&conversation->reader);
+        awaited_clear(&conversation->awaited);
         close(conversation->fd);
         g_free(conversation);
 }
@@ -300,15 +316,60 @@ static void take_call(Conversation *conversation, const PacketHeader *header, co
         }
 }
 
-/* No procedure that takes descriptors is served: they are let go of, and the call is refused. */
-static void refuse_fds(Conversation *conversation, const PacketHeader *header, const uint8_t *body, size_t size) {
+/* Its descriptors follow it, each with a byte. */
+static void await_fds(Conversation *conversation, const Procedure *procedure, const PacketHeader *header, uint32_t n,
+                      const uint8_t *body, size_t size) {
+        g_autoptr(GError) error = NULL;
+        GVariant *arguments = wire_decode(procedure->arguments, body, size, &error);
+        conversation->n_calls++;
+        if (arguments)
+                conversation->awaited = (AwaitedCall){ procedure, header->serial, n, arguments, g_unix_fd_list_new() };
+        else
+                conversation_fail(conversation, procedure, header->serial, error, LIBVIRT_FROM_RPC);
+}
+
+/* Those of a call that is refused are let go of when they come. */
+static void take_call_with_fds(Conversation *conversation, const PacketHeader *header, const uint8_t *body, size_t size) {
+        const ConversationHandler *handler = conversation->handler;
         uint32_t n = size >= XDR_WORD ? xdr_word(body) : FDS_MAX + 1;
+        const Procedure *procedure = procedure_find(header->program, header->procedure);
         if (n > FDS_MAX) {
                 end(conversation);
                 return;
         }
         packet_reader_skip(&conversation->reader, n);
-        refuse(conversation, header, LIBVIRT_NO_SUPPORT, "virtbus serves no call with descriptors");
+        if (header->version != PROTOCOL_VERSION || !procedure || !handler->takes_fds || !handler->takes_fds(procedure))
+                refuse(conversation, header, LIBVIRT_NO_SUPPORT, "virtbus takes no descriptors with this call");
+        else if (conversation->n_calls >= CALLS_MAX)
+                refuse(conversation, header, LIBVIRT_RPC, "too many calls are waiting for their answers; wait for some of them");
+        else
+                await_fds(conversation, procedure, header, n, body + XDR_WORD, size - XDR_WORD);
+}
+
+/* What has come with the bytes that were read last: of the call that waits for them, or nobody's. */
+static void take_fds(Conversation *conversation, LocalFds *fds) {
+        GUnixFDList *wanted = conversation->awaited.procedure ? conversation->awaited.fds : NULL;
+        for (unsigned i = 0; wanted && i < fds->n && (uint32_t) g_unix_fd_list_get_length(wanted) < conversation->awaited.n; i++)
+                g_unix_fd_list_append(wanted, fds->list[i], NULL);
+        local_fds_close(fds);
+}
+
+/* Makes the call whose descriptors have all come. Returns whether there was one. */
+static bool begin_awaited(Conversation *conversation) {
+        AwaitedCall call = conversation->awaited;
+        if (conversation->ended || !call.procedure || packet_reader_is_skipping(&conversation->reader))
+                return false;
+        conversation->awaited = (AwaitedCall){ 0 };
+        if ((uint32_t) g_unix_fd_list_get_length(call.fds) == call.n)
+                conversation->handler->call_with_fds(conversation->data, call.procedure, call.serial, call.arguments, call.fds);
+        else {
+                g_autoptr(GError) error = NULL;
+                libvirt_error_set(&error, LIBVIRT_RPC, "%s: its descriptors have not come: they pass on this machine alone",
+                                  call.procedure->name);
+                conversation_fail(conversation, call.procedure, call.serial, error, LIBVIRT_FROM_RPC);
+        }
+        awaited_clear(&call);
+        return true;
 }
 
 static void answer_ping(Conversation *conversation, const PacketHeader *ping) {
@@ -326,7 +387,7 @@ static void take_packet(Conversation *conversation, const PacketHeader *header, 
         else if (header->type == PACKET_CALL)
                 take_call(conversation, header, body, size);
         else if (header->type == PACKET_CALL_WITH_FDS)
-                refuse_fds(conversation, header, body, size);
+                take_call_with_fds(conversation, header, body, size);
         else
                 end(conversation); /* anything else is not said by clients */
 }
@@ -335,10 +396,12 @@ static gboolean on_readable(int fd, GIOCondition condition, void *data) {
         Conversation *conversation = data;
         uint8_t buffer[READ_SIZE];
         (void) condition;
-        ssize_t n = recv(fd, buffer, sizeof buffer, 0);
-        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        LocalFds fds = { .n = 0 };
+        ssize_t n = local_socket_receive(fd, buffer, sizeof buffer, &fds, LOCAL_SOCKET_FDS_MAX, 0, NULL);
+        if (n == -EAGAIN || n == -EINTR)
                 return G_SOURCE_CONTINUE;
         if (n <= 0) {
+                local_fds_close(&fds);
                 end(conversation);
                 return G_SOURCE_CONTINUE;
         }
@@ -348,9 +411,12 @@ static gboolean on_readable(int fd, GIOCondition condition, void *data) {
         size_t size;
         int r = 0;
         conversation->gathers = true;
-        while (!conversation->ended && !conversation->finishing &&
-               (r = packet_reader_next(&conversation->reader, &header, &body, &size)) > 0)
-                take_packet(conversation, &header, body, size);
+        do {
+                while (!conversation->ended && !conversation->finishing && !conversation->awaited.procedure &&
+                       (r = packet_reader_next(&conversation->reader, &header, &body, &size)) > 0)
+                        take_packet(conversation, &header, body, size);
+                take_fds(conversation, &fds);
+        } while (begin_awaited(conversation));
         conversation->gathers = false;
         if (!conversation->ended)
                 send_unsent(conversation);

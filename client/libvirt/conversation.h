@@ -3,6 +3,7 @@
 
 /* What is said on the socket of one client: messages in and out, PINGs answered, calls counted. It knows no bus. */
 
+#include <gio/gunixfdlist.h>
 #include <glib.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -35,6 +36,9 @@ typedef struct ConversationHandler {
         /* A call that may be answered without asking anybody: appends the body of the answer, or returns false for the call to be
          * made. BODY is what the client sent. NULL: there are none. */
         bool (*at_once)(void *data, const Procedure *procedure, const uint8_t *body, size_t size, GByteArray *into);
+        /* Whether a procedure takes descriptors; and a call of one, as CALL, with them (borrowed). NULL: none does. */
+        bool (*takes_fds)(const Procedure *procedure);
+        void (*call_with_fds)(void *data, const Procedure *procedure, uint32_t serial, GVariant *arguments, GUnixFDList *fds);
 } ConversationHandler;
 
 /* Takes the socket, and begins to read it. */

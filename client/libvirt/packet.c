@@ -50,6 +50,11 @@ static void skip(PacketReader *reader) {
         reader->skip -= n;
 }
 
+bool packet_reader_is_skipping(PacketReader *reader) {
+        skip(reader);
+        return reader->skip > 0;
+}
+
 int packet_reader_next(PacketReader *reader, PacketHeader *header, const uint8_t **body, size_t *size) {
         skip(reader);
         const uint8_t *data = reader->data->data + reader->used;

@@ -60,6 +60,9 @@ size_t packet_reader_size(const PacketReader *reader);
 /* Passes over bytes that follow the message that was returned last. */
 void packet_reader_skip(PacketReader *reader, size_t size);
 
+/* Whether some of these have not come yet. */
+bool packet_reader_is_skipping(PacketReader *reader);
+
 /* The next whole message. BODY is borrowed until the next call. Returns 1, 0 where there is none yet, and -EBADMSG for a length
  * that cannot be: nothing that follows it can be understood. */
 int packet_reader_next(PacketReader *reader, PacketHeader *header, const uint8_t **body, size_t *size);

@@ -993,6 +993,39 @@ def descriptors_that_nobody_wants_are_let_go_of():
     assert many.hear() is None
 
 
+def images_that_a_client_has_open_are_handed_over():
+    """By libvirt's own library: nothing is opened by the path, and what was associated is that client's alone."""
+    connection, other = open_libvirt(), open_libvirt()
+    if not hasattr(libvirt.virDomain, "FDAssociate"):
+        raise Skip("libvirt's Python module is of before 9.0")
+    paths = [write(f"{name}.raw", "\0" * 65536) for name in ("handed", "plugged")]
+    device = ("<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='/nowhere/{0}' fdgroup='{0}'/><target dev='{1}' bus='virtio'/></disk>")
+    domain = connection.defineXML(hypervisor.document("handed", device.format("handed", "vda")))
+    files = [os.open(path, os.O_RDWR) for path in paths]
+    try:
+        contains(refused(libvirt.VIR_ERR_INVALID_ARG, domain.create), "'handed'")
+        refused(libvirt.VIR_ERR_INVALID_ARG, domain.FDAssociate, "handed", files[:1], 4)
+        refused(libvirt.VIR_ERR_OPERATION_INVALID, domain.FDAssociate, "many", files[:1] * 17)
+        domain.FDAssociate("handed", files[:1])
+        refused(libvirt.VIR_ERR_INVALID_ARG, other.lookupByName("handed").create)
+        domain.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
+        pid = hypervisor.pid_of(f"{hypervisor.path}/domain/{domain.UUIDString().replace('-', '_')}")
+        domain.FDAssociate("plugged", files[1:], libvirt.VIR_DOMAIN_FD_ASSOCIATE_SECLABEL_RESTORE)
+        domain.attachDevice(device.format("plugged", "vdb"))
+        opened = {os.path.realpath(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")}
+        assert set(paths) <= opened, opened
+        domain.destroy()
+        # As long as the client is there it starts it again so.
+        domain.create()
+        domain.destroy()
+        connection.close()
+        refused(libvirt.VIR_ERR_INVALID_ARG, other.lookupByName("handed").create)
+    finally:
+        for fd in files:
+            os.close(fd)
+        other.lookupByName("handed").undefine()
+
+
 def many_clients_are_served_at_once():
     clients = [Raw(name_of()) for _ in range(10)]
     for client in clients:
@@ -1124,6 +1157,7 @@ TESTS = [
     a_client_that_speaks_in_pieces_is_understood,
     what_a_client_says_harms_nobody_else,
     descriptors_that_nobody_wants_are_let_go_of,
+    *([images_that_a_client_has_open_are_handed_over] if REAL else []),
     many_clients_are_served_at_once,
     a_client_hears_when_the_service_goes,
     a_domain_is_undefined,

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "local-socket.h"
 #include "streams.h"
 
 #define CALL procedures[REMOTE_CONNECT_GET_HOSTNAME]
@@ -206,6 +207,56 @@ static void test_descriptors_that_nobody_wants_are_passed_over(void) {
         close_ends(&ends);
 }
 
+static bool takes_all(const Procedure *procedure) {
+        return procedure == &CALL;
+}
+
+static void on_call_with_fds(void *data, const Procedure *procedure, uint32_t serial, GVariant *arguments, GUnixFDList *fds) {
+        Ends *ends = data;
+        (void) procedure;
+        (void) arguments;
+        g_assert_cmpint(g_unix_fd_list_get_length(fds), ==, 2);
+        answer(ends, serial);
+}
+
+static void send_fd(const Ends *ends, int fd) {
+        g_assert_cmpint(local_socket_send(ends->client, "", 1, &fd, fd < 0 ? 0 : 1, 0), ==, 1);
+        settle();
+}
+
+/* What was said after it waits for them; where they do not come, as through a tunnel, it fails. */
+static void test_a_call_waits_for_its_descriptors(void) {
+        const ConversationHandler taking = { on_call, on_stream, on_drained, on_ended, NULL, takes_all, on_call_with_fds };
+        const PacketHeader header = {
+                .program = REMOTE_PROGRAM, .version = 1, .procedure = CALL.number, .type = PACKET_CALL_WITH_FDS, .serial = 5
+        };
+        PacketHeader heard;
+        const uint8_t *body;
+        size_t size;
+        Ends ends;
+        int pair[2];
+        open_ends(&ends);
+        ends.answers = true;
+        g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), ==, 0);
+        conversation_free(ends.conversation);
+        close(ends.client);
+        ends.client = pair[0];
+        ends.conversation = conversation_new(pair[1], &taking, &ends);
+        for (int there = 1; there >= 0; there--) {
+                say(&ends, &header, (const uint8_t[]){ 0, 0, 0, 2 }, 4);
+                send_fd(&ends, 0);
+                g_assert_false(hear(&ends, &heard, &body, &size));
+                send_fd(&ends, there ? 1 : -1);
+                g_assert_true(hear(&ends, &heard, &body, &size));
+                g_assert_cmpuint(heard.serial, ==, 5);
+                g_assert_cmpuint(heard.status, ==, there ? PACKET_OK : PACKET_ERROR);
+        }
+        call(&ends, 7);
+        g_assert_true(hear(&ends, &heard, &body, &size));
+        g_assert_cmpuint(heard.serial, ==, 7);
+        close_ends(&ends);
+}
+
 static void test_an_answer_has_a_descriptor(void) {
         Ends ends;
         PacketHeader heard;
@@ -370,6 +421,7 @@ int main(int argc, char *argv[]) {
         TEST(calls_that_wait_are_bounded_and_none_is_without_an_answer);
         TEST(what_nobody_knows_is_refused_and_the_rest_goes_on);
         TEST(descriptors_that_nobody_wants_are_passed_over);
+        TEST(a_call_waits_for_its_descriptors);
         TEST(an_answer_has_a_descriptor);
         TEST(a_client_that_goes_is_seen);
         TEST(an_answer_over_the_limit_becomes_an_error);
