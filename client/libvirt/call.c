@@ -66,11 +66,12 @@ void call_answer_encoded(Call *call, const GByteArray *body) {
         conversation_answer_encoded(call->client->conversation, call->procedure, call->serial, body);
 }
 
-void call_answer_fd(Call *call, int fd) {
+void call_answer_fds(Call *call, const int *fds, size_t n) {
         if (may_answer(call))
-                conversation_answer_fd(call->client->conversation, call->procedure, call->serial, fd);
+                conversation_answer_fds(call->client->conversation, call->procedure, call->serial, fds, n);
         else
-                close(fd);
+                for (size_t i = 0; i < n; i++)
+                        close(fds[i]);
 }
 
 void call_answer_nothing(Call *call) {

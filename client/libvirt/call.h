@@ -60,7 +60,7 @@ struct Call {
 /* Answers, and frees the call when its last step is over. Each takes what it is given. */
 void call_answer(Call *call, GVariant *reply);
 void call_answer_encoded(Call *call, const GByteArray *body); /* see conversation.h; takes nothing */
-void call_answer_fd(Call *call, int fd);
+void call_answer_fds(Call *call, const int *fds, size_t n);
 void call_answer_nothing(Call *call);
 void call_fail(Call *call, GError *error);
 void call_refuse(Call *call, LibvirtErrorCode code, const char *format, ...) G_GNUC_PRINTF(3, 4);

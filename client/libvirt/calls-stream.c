@@ -107,7 +107,7 @@ static void take_screenshot(Call *call) {
 static void on_display(Call *call, GVariant *reply) {
         int fd = row_take_fd(call, reply);
         if (fd >= 0)
-                call_answer_fd(call, fd);
+                call_answer_fds(call, &fd, 1);
 }
 
 static int compare_paths(const void *a, const void *b) {

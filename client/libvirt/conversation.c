@@ -211,21 +211,21 @@ void conversation_answer_encoded(Conversation *conversation, const Procedure *pr
         call_ended(conversation);
 }
 
-void conversation_answer_fd(Conversation *conversation, const Procedure *procedure, uint32_t serial, int fd) {
+void conversation_answer_fds(Conversation *conversation, const Procedure *procedure, uint32_t serial, const int *fds, size_t n) {
         PacketHeader header = header_of(procedure, serial, PACKET_REPLY_WITH_FDS, PACKET_OK);
         GByteArray *packet = packet_begin(&header);
-        xdr_put_word(packet, 1);
+        xdr_put_word(packet, (uint32_t) n);
         bool gathered = conversation->gathers;
-        conversation->gathers = true; /* the descriptor follows */
+        conversation->gathers = true; /* the descriptors follow */
         send_packet(conversation, packet);
         conversation->gathers = gathered;
-        if (conversation->ended)
-                close(fd);
-        else {
-                outbox_add_fd(&conversation->outbox, fd);
-                if (!gathered)
-                        send_unsent(conversation);
-        }
+        for (size_t i = 0; i < n; i++)
+                if (conversation->ended)
+                        close(fds[i]);
+                else
+                        outbox_add_fd(&conversation->outbox, fds[i]);
+        if (!conversation->ended && !gathered)
+                send_unsent(conversation);
         call_ended(conversation);
 }
 

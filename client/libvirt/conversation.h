@@ -52,8 +52,8 @@ void conversation_answer(Conversation *conversation, const Procedure *procedure,
 /* The same with a body as the protocol has it, all of whose lists are within libvirt's limits. */
 void conversation_answer_encoded(Conversation *conversation, const Procedure *procedure, uint32_t serial, const GByteArray *body);
 
-/* Answers a call with nothing but a descriptor, which is taken. */
-void conversation_answer_fd(Conversation *conversation, const Procedure *procedure, uint32_t serial, int fd);
+/* Answers a call with nothing but descriptors, which are taken. */
+void conversation_answer_fds(Conversation *conversation, const Procedure *procedure, uint32_t serial, const int *fds, size_t n);
 
 /* Answers a call with an error of LIBVIRT_ERROR. */
 void conversation_fail(Conversation *conversation, const Procedure *procedure, uint32_t serial, const GError *error,

@@ -35,7 +35,7 @@ typedef struct Ctl {
                         follow, full, disk_only, quiesce, halt, running, children, children_only, metadata_only, snapshots,
                         checkpoints, pull;
         char *compression, *memory, *cpus, *cdrom, *boot, *display, *columns, *kernel, *initrd, *cmdline, *events, *bandwidth,
-                        *description, *since, *checkpoint;
+                        *description, *since, *checkpoint, *as, *directory;
         char **disks, **networks, **properties, **fds;
         double delay, timeout;
         int iterations, lines;
@@ -220,6 +220,10 @@ extern const char *const domain_states[];
 bool ctl_is_gone(Ctl *ctl, const char *path, const char *connection);
 
 /* backup.c */
+
+/* shell.c */
+int verb_shell(Ctl *ctl, char **arguments);
+int verb_signal(Ctl *ctl, char **arguments);
 
 /* disk-jobs.c */
 int verb_disk(Ctl *ctl, char **arguments);

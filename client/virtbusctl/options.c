@@ -13,6 +13,7 @@
 
 const OptionEntry option_entries[] = {
         { "active", 0, OPTION_FLAG, PLACE(active), " list ", NULL, "Only those that run" },
+        { "as", 0, OPTION_TEXT, PLACE(as), " shell ", "USER", "Who the program runs as in the container; else its root" },
         { "autostart", 0, OPTION_FLAG, PLACE(autostart), " define create ", NULL, "Start it with the machine" },
         { "boot", 0, OPTION_TEXT, PLACE(boot), " create ", "KINDS", "What it boots from, in order: hd, cdrom, network" },
         { "cdrom", 0, OPTION_TEXT, PLACE(cdrom), " create ", "PATH", "An image that it can boot from" },
@@ -35,6 +36,8 @@ const OptionEntry option_entries[] = {
         { "cpus", 0, OPTION_TEXT, PLACE(cpus), " create ", "N", "Processors; 1 if it is not given" },
         { "delay", 'd', OPTION_SECONDS, PLACE(delay), " top ", "SECONDS", "How often" },
         { "description", 0, OPTION_TEXT, PLACE(description), " snapshot checkpoint ", "TEXT", "Of create: what to say of it" },
+        { "directory", 0, OPTION_TEXT, PLACE(directory), " shell ", "FOLDER",
+          "Where the program begins in the container; else /" },
         { "disk-only", 0, OPTION_FLAG, PLACE(disk_only), " snapshot ", NULL,
           "Of create: without the memory of a guest that runs" },
         { "disk", 0, OPTION_TEXTS, PLACE(disks), " create attach ", "PATH[,...]",
@@ -333,11 +336,11 @@ bool options_parse(Ctl *ctl, int argc, char *argv[], const VerbEntry **verb, cha
         g_autoptr(GStrvBuilder) words = g_strv_builder_new();
         char **literal = n < argc ? argv + n + 1 : NULL; /* what follows "--" */
         argv[n] = NULL;
-        bool has_agent = n > 1 &&
-                         g_strv_contains((const char *const *) argv + 1, "agent"); /* whose command has options of its own */
-        if (!has_agent && !check_values(n, argv, error))
+        bool has_command = n > 1 && (g_strv_contains((const char *const *) argv + 1, "agent") ||
+                                     g_strv_contains((const char *const *) argv + 1, "shell"));
+        if (!has_command && !check_values(n, argv, error))
                 return false;
-        /* Up to the verb first: an agent's command may have options of its own. */
+        /* Up to the verb first: a command that it takes may have options of its own. */
         if (!parse(&n, &argv, true, given, error) || (n > 1 && argv[1][0] == '-' && !fail_unknown(NULL, argv[1], error)))
                 return false;
         const char *name = n > 1 ? argv[1] : literal && *literal ? *literal++ : wants(given, "help") ? "help" : "list";
@@ -350,10 +353,10 @@ bool options_parse(Ctl *ctl, int argc, char *argv[], const VerbEntry **verb, cha
         }
         char **rest = n > 1 ? argv + 1 : argv;
         int n_rest = n > 1 ? n - 1 : 1;
-        bool is_agent = strcmp(name, "agent") == 0;
-        if (!parse(&n_rest, &rest, is_agent, given, error) || !store_all(ctl, *verb, given, error))
+        bool takes_command = strcmp(name, "agent") == 0 || strcmp(name, "shell") == 0;
+        if (!parse(&n_rest, &rest, takes_command, given, error) || !store_all(ctl, *verb, given, error))
                 return false;
-        if (!is_agent && n_rest > 1 && !check_words(name, rest + 1, error))
+        if (!takes_command && n_rest > 1 && !check_words(name, rest + 1, error))
                 return false;
         for (int i = 1; i < n_rest; i++)
                 g_strv_builder_add(words, rest[i]);

@@ -31,6 +31,7 @@ extern const OptionEntry option_entries[];
 typedef enum Words {
         WORDS_NONE,
         WORDS_DOMAINS,    /* the first argument is a domain, and so are the next ones of verbs that take several */
+        WORDS_ONE_DOMAIN, /* only the first one is */
         WORDS_DEVICES,    /* then a device, then a file */
         WORDS_CONSOLES,   /* then a console */
         WORDS_DISKS,      /* a command, a domain, a disk, then a file */

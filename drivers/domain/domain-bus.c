@@ -10,6 +10,7 @@
 #include "domain/backup-bus.h"
 #include "domain/change-options.h"
 #include "domain/connection.h"
+#include "domain/container-bus.h"
 #include "domain/connection-define.h"
 #include "domain/device-bus.h"
 #include "domain/disk-image-bus.h"
@@ -596,7 +597,8 @@ static int bus_get_taints(const Domain *self, sd_bus_message *message) {
 }
 
 static void publish(Domain *domain) {
-        static const Vtable *const vtables[] = { &bus_vtable, NULL };
+        const Vtable *const vtables[] = { &bus_vtable, domain->connection->hypervisor->containers ? container_bus_vtable() : NULL,
+                                          NULL };
         g_autofree char *path = g_strdup_printf("%s/domain/%s", domain->connection->path, domain->uuid);
         domain->published = objects_publish(domain->connection->objects, g_strdelimit(path, "-", '_'), domain, vtables);
         device_bus_publish(domain);

@@ -117,6 +117,20 @@ typedef struct HypervisorConsoles {
         void (*open_graphics)(Domain *domain, const DeviceDefinition *device, Call *call);
 } HypervisorConsoles;
 
+/* Of one whose domains are containers; without it, none has the interface Domain.Container. */
+typedef struct ContainerProgram {
+        char **command, **environment; /* NULL at the end; the first has a program; NAME=VALUE, besides the container's own */
+        char *user, *directory;        /* NULL: its root, and / */
+        bool has_terminal;
+} ContainerProgram;
+
+typedef struct HypervisorContainers {
+        /* Answer the methods of Domain.Container, at once or later, of a domain that is in the state for that. */
+        void (*open_namespaces)(Domain *domain, Call *call);
+        void (*send_signal)(Domain *domain, int64_t process, int number, Call *call);
+        void (*run)(Domain *domain, const ContainerProgram *program, Call *call);
+} HypervisorContainers;
+
 /* Jobs on the images of disks that run. Without it, no disk has Disk.Image. */
 typedef struct DiskJob DiskJob;
 typedef struct HypervisorDiskJobs {
@@ -307,6 +321,7 @@ struct Hypervisor {
         const HypervisorDumping *dumping;
         const HypervisorSaving *saving;
         const HypervisorConsoles *consoles;
+        const HypervisorContainers *containers;
         const HypervisorDiskJobs *disk_jobs;
         const HypervisorSnapshots *snapshots;
         const HypervisorOwnSnapshots *own_snapshots;

@@ -67,7 +67,7 @@ bool container_group_limit(const char *uuid, xmlNode *root, GError **error) {
         return r >= 0 || control_group_fail(error, cpuset, "cpuset.cpus", cpus, r);
 }
 
-static bool open_members(const char *uuid, GArray *members, GError **error) {
+bool container_group_open(const char *uuid, GArray *members, GError **error) {
         g_autofree char *name = name_of(uuid);
         for (const char *const *hierarchy = control_group_hierarchies(legacy); *hierarchy; hierarchy++) {
                 g_autofree char *directory = control_group_path(*hierarchy, name),
@@ -94,7 +94,7 @@ bool container_group_make(const char *uuid, xmlNode *root, GArray *members, GErr
         if (!control_group_make(legacy, name, error) || !container_group_limit(uuid, root, error))
                 return false;
         limit_processes(uuid);
-        return open_members(uuid, members, error);
+        return container_group_open(uuid, members, error);
 }
 
 /* Freezing */

@@ -21,6 +21,9 @@ typedef struct ContainerUsage {
  * files by which a process joins are added to MEMBERS. */
 bool container_group_make(const char *uuid, xmlNode *root, GArray *members, GError **error);
 
+/* Adds descriptors of the files by which a process joins one that is there. For the event loop: the kernel answers at once. */
+bool container_group_open(const char *uuid, GArray *members, GError **error);
+
 /* Gives it the limits of another document. */
 bool container_group_limit(const char *uuid, xmlNode *root, GError **error);
 

@@ -193,15 +193,10 @@ static void put_text(GString *plan, const xmlNode *root, const char *path, const
                 put(plan, "%s %s", key, text);
 }
 
-/* virtbus-lxc(8) says which variables there are; those of its document come after them, and count. */
-static void put_program(GString *plan, const xmlNode *root) {
-        g_autofree char *name = xml_text_at(root, "name"), *uuid = xml_text_at(root, "uuid"),
-                        *init = xml_text_at(root, "os/init");
-        put(plan, "argument %s", init);
-        for (const xmlNode *element = xml_find(root, "os/initarg"); element; element = xml_next(element, "initarg")) {
-                g_autofree char *text = xml_text(element);
-                put(plan, "argument %s", text);
-        }
+/* virtbus-lxc(8) says which variables there are; those of its document come after them, and count, as MORE do, or NULL, after
+ * those. */
+static void put_environment(GString *plan, const xmlNode *root, char *const *more) {
+        g_autofree char *name = xml_text_at(root, "name"), *uuid = xml_text_at(root, "uuid");
         g_auto(GStrv) environment =
                         g_environ_setenv(NULL, "PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", TRUE);
         environment = g_environ_setenv(environment, "TERM", "linux", TRUE);
@@ -214,20 +209,48 @@ static void put_program(GString *plan, const xmlNode *root) {
                 g_autofree char *variable = xml_attribute(element, "name"), *value = xml_text(element);
                 environment = g_environ_setenv(environment, variable, value, TRUE);
         }
+        for (size_t i = 0; more && more[i]; i++) {
+                g_auto(GStrv) pair = g_strsplit(more[i], "=", 2);
+                environment = g_environ_setenv(environment, pair[0], pair[1], TRUE);
+        }
         for (size_t i = 0; environment[i]; i++)
                 put(plan, "environment %s", environment[i]);
+}
+
+static void put_program(GString *plan, const xmlNode *root) {
+        g_autofree char *init = xml_text_at(root, "os/init");
+        put(plan, "argument %s", init);
+        for (const xmlNode *element = xml_find(root, "os/initarg"); element; element = xml_next(element, "initarg")) {
+                g_autofree char *text = xml_text(element);
+                put(plan, "argument %s", text);
+        }
+        put_environment(plan, root, NULL);
         put_text(plan, root, "os/initdir", "directory");
         put_text(plan, root, "os/inituser", "user");
         put_text(plan, root, "os/initgroup", "group");
 }
 
-static void put_ranges(GString *plan, const xmlNode *root, const char *element_name, const char *key) {
+static void put_range(GString *plan, const xmlNode *root, const char *element_name, const char *key) {
         for (const xmlNode *element = xml_child(xml_child(root, "idmap"), element_name); element;
              element = xml_next(element, element_name)) {
                 g_autofree char *start = xml_attribute(element, "start"), *target = xml_attribute(element, "target"),
                                 *count = xml_attribute(element, "count");
                 put(plan, "%s %s %s %s", key, start, target, count);
         }
+}
+
+/* Who its programs are and what they may. */
+static void put_rights(GString *plan, const xmlNode *root) {
+        const xmlNode *type = xml_find(root, "os/type");
+        put_range(plan, root, "uid", "users");
+        put_range(plan, root, "gid", "groups");
+        put(plan, "capabilities %" PRIx64, container_plan_capabilities(root));
+        put(plan, "32-bit %d", xml_attribute_is(type, "arch", "i686"));
+}
+
+static void put_members(GString *plan, const GArray *members) {
+        for (guint i = 0; i < members->len; i++)
+                put(plan, "member %d", g_array_index(members, int, i));
 }
 
 static void put_filesystems(GString *plan, const xmlNode *root, const GPtrArray *files) {
@@ -243,6 +266,19 @@ static void put_filesystems(GString *plan, const xmlNode *root, const GPtrArray 
         }
 }
 
+static void put_entry(GString *plan, const GuestEntry *entry) {
+        put(plan, "enter %d %d %d %d %d %d", entry->init, entry->report, entry->status, entry->streams[0], entry->streams[1],
+            entry->streams[2]);
+}
+
+static int seal(const GString *plan, GError **error) {
+        if (plan->len <= GUEST_PLAN_BYTES_MAX)
+                return sealed_memory_new("container", plan->str, plan->len, error);
+        virtbus_error_set(error, VIRTBUS_ERROR_LIMIT_EXCEEDED, "its arguments and environment are more than %d bytes",
+                          GUEST_PLAN_BYTES_MAX);
+        return -1;
+}
+
 static void put_line(void *plan, const char *line) {
         put(plan, "%s", line);
 }
@@ -251,31 +287,49 @@ int container_plan_make(const xmlNode *root, const GPtrArray *files, const GArra
                         GError **error) {
         g_autoptr(GString) plan = g_string_new(NULL);
         g_autofree char *name = xml_text_at(root, "name");
-        const xmlNode *type = xml_find(root, "os/type"), *memory = xml_child(root, "memory");
+        const xmlNode *memory = xml_child(root, "memory");
         g_autofree char *size = xml_text(memory), *unit = xml_attribute(memory, "unit");
         uint64_t bytes = g_ascii_strtoull(size, NULL, 10) * xml_unit(unit ? unit : "KiB");
         unsigned n_consoles = 0;
         put(plan, "name %s", name);
         put(plan, "stage %s", stage);
         put_program(plan, root);
-        put_ranges(plan, root, "uid", "users");
-        put_ranges(plan, root, "gid", "groups");
+        put_rights(plan, root);
         put_filesystems(plan, root, files);
         card_document_put(xml_child(root, "devices"), put_line, plan);
-        for (guint i = 0; i < members->len; i++)
-                put(plan, "member %d", g_array_index(members, int, i));
+        put_members(plan, members);
         for (const xmlNode *element = xml_child(xml_child(root, "devices"), "console"); element;
              element = xml_next(element, "console"))
                 n_consoles++;
         put(plan, "consoles %u", n_consoles);
-        put(plan, "capabilities %" PRIx64, container_plan_capabilities(root));
         put(plan, "memory %" PRIu64, bytes);
-        put(plan, "32-bit %d", xml_attribute_is(type, "arch", "i686"));
         put(plan, "listener %d", listener);
-        if (plan->len > GUEST_PLAN_BYTES_MAX) {
-                virtbus_error_set(error, VIRTBUS_ERROR_LIMIT_EXCEEDED, "its arguments and environment are more than %d bytes",
-                                  GUEST_PLAN_BYTES_MAX);
-                return -1;
-        }
-        return sealed_memory_new("container", plan->str, plan->len, error);
+        return seal(plan, error);
+}
+
+/* What is done in one that runs */
+
+int container_plan_run(const xmlNode *root, const ContainerProgram *program, const GArray *members, const GuestEntry *entry,
+                       const char *stage, GError **error) {
+        g_autoptr(GString) plan = g_string_new(NULL);
+        put(plan, "stage %s", stage);
+        put_entry(plan, entry);
+        for (size_t i = 0; program->command[i]; i++)
+                put(plan, "argument %s", program->command[i]);
+        put_environment(plan, root, program->environment);
+        if (program->directory)
+                put(plan, "directory %s", program->directory);
+        if (program->user)
+                put(plan, "user %s", program->user);
+        put_rights(plan, root);
+        put_members(plan, members);
+        return seal(plan, error);
+}
+
+int container_plan_signal(const GuestEntry *entry, const char *stage, GError **error) {
+        g_autoptr(GString) plan = g_string_new(NULL);
+        put(plan, "stage %s", stage);
+        put_entry(plan, entry);
+        put(plan, "signal %d %d", entry->signal, entry->process);
+        return seal(plan, error);
 }

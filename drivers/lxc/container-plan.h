@@ -6,6 +6,8 @@
 #include <libxml/tree.h>
 
 #include "base/xml.h"
+#include "domain/hypervisor.h"
+#include "lxc/guest/guest-plan.h"
 
 /* A folder or file of the host's, that the container shows. */
 typedef struct ContainerFile {
@@ -27,3 +29,8 @@ bool container_plan_check(const xmlNode *root, GError **error);
 /* The plan, in memory that is sealed: -1 with an error. MEMBERS: files to join control groups by. */
 int container_plan_make(const xmlNode *root, const GPtrArray *files, const GArray *members, int listener, const char *stage,
                         GError **error);
+
+/* The plan of a program that is run in one that has been made of a document, and of a signal for one of its processes. */
+int container_plan_run(const xmlNode *root, const ContainerProgram *program, const GArray *members, const GuestEntry *entry,
+                       const char *stage, GError **error);
+int container_plan_signal(const GuestEntry *entry, const char *stage, GError **error);

@@ -22,16 +22,14 @@
 #include "lxc/container-cards.h"
 #include "lxc/container-claim.h"
 #include "lxc/container-plan.h"
+#include "lxc/container-process.h"
 #include "lxc/container-socket.h"
 #include "lxc/container-work.h"
 #include "lxc/lxc-document.h"
+#include "vtables.h"
 
-/* What watches over a container lies beside this program. */
-#define GUEST_PROGRAM "virtbus-lxc-guest"
-
-/* Below the runtime directory: where watchers listen, and over what they put roots together. */
+/* Below the runtime directory: where watchers listen. */
 #define SOCKET_SUFFIX ".guest"
-#define STAGE "stage"
 
 static void begin(Container *container);
 static void settle(Container *container);
@@ -65,6 +63,8 @@ static void container_free(Container *container) {
         g_autoptr(GError) error = NULL;
         virtbus_error_set(&error, VIRTBUS_ERROR_OPERATION_INVALID, "the console has gone: its domain has ended");
         container_console_fail(container, error);
+        if (container->domain && container->left)
+                container->left(container);
         if (container->domain)
                 container->domain->run = NULL;
         container->domain = NULL;
@@ -240,14 +240,18 @@ static void on_ready(Container *container, int pidfd) {
         container->timeout = sd_event_source_disable_unref(container->timeout);
         container->init = pidfd;
         container->began = (uint64_t) g_get_monotonic_time();
+        /* As libvirt's clients have it, which find its control groups by that (virDomainLxcEnterCgroup). */
+        domain->id = (uint32_t) container->pid;
         g_clear_pointer(&container->document, xmlFreeDoc);
         g_clear_pointer(&container->files, g_ptr_array_unref);
         if (domain->state == DOMAIN_STOPPING || container->is_ending) /* which is under way */
                 return;
         if (container->operation)
                 operation_finish(g_steal_pointer(&container->operation), NULL);
-        else
+        else {
                 domain_save_status(domain);
+                domain_announce(domain, (const int[]){ DOMAIN_ID, -1 });
+        }
 }
 
 static void take_message(Container *container, const char *text, int fd) {
@@ -327,26 +331,8 @@ static int on_timeout(sd_event_source *source, uint64_t usec, void *data) {
         return 0;
 }
 
-static char *guest_program(void) {
-        g_autofree char *self = g_file_read_link("/proc/self/exe", NULL), *folder = g_path_get_dirname(self ? self : "/");
-        return g_build_filename(folder, GUEST_PROGRAM, NULL);
-}
-
-static int open_log(const Connection *connection, GError **error) {
-        g_autofree char *path = g_build_filename(connection->log_directory, "guest.log", NULL);
-        int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-        if (fd < 0)
-                virtbus_error_set_errno(error, errno, "the log %s cannot be written", path);
-        return fd;
-}
-
 static bool make_process(Container *container, const GArray *members, int plan, GError **error) {
-        Connection *connection = container->domain->connection;
-        g_autofree char *program = guest_program(), *number = g_strdup_printf("%d", plan);
-        g_autofd int log = open_log(connection, error);
         g_autoptr(GArray) fds = g_array_new(FALSE, FALSE, sizeof(int));
-        if (log < 0)
-                return false;
         g_array_append_val(fds, plan);
         g_array_append_val(fds, container->listener);
         g_array_append_vals(fds, members->data, members->len);
@@ -355,23 +341,15 @@ static bool make_process(Container *container, const GArray *members, int plan, 
                 if (fd >= 0)
                         g_array_append_val(fds, fd);
         }
-        const ProcessSetup setup = {
-                .arguments = (char *const[]){ program, number, NULL },
-                .fds = (const int *) (void *) fds->data,
-                .n_fds = fds->len,
-                .log = log,
-                .may_gain_privileges = true, /* the container's programs may: they are its own */
-        };
-        container->process = process_new(connection->event, &setup, on_process_ended, container, error);
+        container->process = container_process_new(container->domain->connection, plan, fds, on_process_ended, container, error);
         return container->process;
 }
 
 static bool launch(Container *container, const GArray *members, GError **error) {
         Domain *domain = container->domain;
-        g_autofree char *stage = g_build_filename(domain->connection->runtime_directory, STAGE, NULL);
-        if (mkdir(stage, 0700) < 0 && errno != EEXIST)
-                return virtbus_error_set_errno(error, errno, "%s cannot be made", stage);
-        g_autofree char *path = socket_path(domain);
+        g_autofree char *stage = container_process_stage(domain->connection, error), *path = socket_path(domain);
+        if (!stage)
+                return false;
         container->listener = container_socket_listen(path, error);
         if (container->listener < 0)
                 return false;

@@ -34,8 +34,9 @@ typedef struct Container {
         char *cards; /* its watcher's words of the ends of its network cards on the host, or NULL */
         char *ended; /* how it has ended, as guest.c says it; or NULL */
         GError *failure;
-        GQueue consoles; /* Console: that are being opened */
-        uint64_t began;  /* CLOCK_MONOTONIC */
+        GQueue consoles;                           /* Console: that are being opened */
+        void (*left)(struct Container *container); /* it has gone, or is left: tells who goes into it; or NULL */
+        uint64_t began;                            /* CLOCK_MONOTONIC */
         unsigned n_short;
         unsigned n_working; /* pieces of work of a worker's, which know it: it is freed after them */
         bool is_ending, restarts;

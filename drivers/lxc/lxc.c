@@ -4,6 +4,7 @@
 #include "domain/guest-kinds.h"
 #include "lxc/conf-read.h"
 #include "lxc/container-claim.h"
+#include "lxc/container-entry.h"
 #include "lxc/container-plan.h"
 #include "lxc/container-power.h"
 #include "lxc/container.h"
@@ -49,6 +50,8 @@ static const HypervisorConsoles consoles = {
 const Hypervisor lxc_hypervisor = {
         .connection = "lxc",
         .bus_name = "org.virtbus1.Driver.LXC",
+        .open = container_entries_open,
+        .close = container_entries_close,
         .recover = container_claim_recover,
         .start = container_start,
         .reattach = container_reattach,
@@ -60,5 +63,6 @@ const Hypervisor lxc_hypervisor = {
         .power = &container_power,
         .devices = &container_devices,
         .consoles = &consoles,
+        .containers = &container_entries,
         .statistics = &container_statistics,
 };

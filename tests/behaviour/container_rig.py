@@ -2,6 +2,7 @@
 """For the tests of containers: real ones, of Debian's busybox-static."""
 
 import contextlib
+import errno
 import itertools
 import os
 import re
@@ -15,7 +16,7 @@ from rig import DEADLINE, NAME, ROOT, Bus, BusError, variants
 PATH = "/org/virtbus1/lxc"
 CONNECTION = f"{NAME}.Connection"
 BUSYBOX = "/bin/busybox"
-PROGRAMS = "sh ls ping udhcpc cat mount umount id sleep hostname ps ip mknod touch reboot poweroff grep dmesg env tty readlink unshare dd kill true ln stat wc".split()
+PROGRAMS = "sh ls echo stty ping udhcpc cat mount umount id sleep hostname ps ip mknod touch reboot poweroff grep dmesg env tty readlink unshare dd kill true ln stat wc".split()
 OUTSIDE = 100000  # the number outside of a container's root that has users of its own
 IDMAP = "".join(f"<{kind} start='0' target='{OUTSIDE}' count='65536'/>" for kind in ("uid", "gid"))
 IDMAP = f"<idmap>{IDMAP}</idmap>"
@@ -125,6 +126,37 @@ def say(domain, command):
         console.sendall(f"echo be''gun; {command}; echo en''ded\n".encode())
         text = read_until(console, rb"ended\r?\n").replace("\r", "")
     return text.split("begun\n", 1)[1].rsplit("ended\n", 1)[0]  # the terminal and the shell may each repeat what was typed
+
+
+CONTAINER = f"{NAME}.Domain.Container"
+
+
+def begin_program(domain, *command, environment=(), caller=bus, **options):
+    """What Exec hands out."""
+    return caller.call(domain, CONTAINER, "Exec", "asasa{sv}", list(command), list(environment), variants(options))
+
+
+def read_fd(fd):
+    """All of it, and then it is closed; a terminal that has hung up has ended."""
+    parts = []
+    while True:
+        try:
+            part = os.read(fd, 65536)
+        except OSError as error:
+            assert error.errno == errno.EIO, error
+            part = b""
+        if not part:
+            os.close(fd)
+            return b"".join(parts).decode(errors="replace")
+        parts.append(part)
+
+
+def run_program(domain, *command, given="", **how):
+    """Its output, its errors and how it ended."""
+    ends = begin_program(domain, *command, **how)
+    os.write(ends["input"], given.encode())
+    os.close(ends["input"])
+    return read_fd(ends["output"]), read_fd(ends["errors"]), read_fd(ends["status"])
 
 
 def groups(domain):

@@ -63,7 +63,7 @@ class Bus:
             raise BusError(error) from None
         values = result.unpack()
         if out is not None and out.get_length():
-            return out.get(values[0])
+            return {name: out.get(place) for name, place in values[0].items()} if isinstance(values[0], dict) else out.get(values[0])
         return values[0] if len(values) == 1 else values
 
     def call_without_interface(self, path, member, signature, *arguments):

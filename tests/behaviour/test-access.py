@@ -15,6 +15,7 @@ import subprocess
 import threading
 import xml.etree.ElementTree as ET
 
+import container_rig
 from gi.repository import GLib
 from rig import NAME, ROOT, SOURCE, Bus, BusError, Hypervisor, Skip, User, contains, expect, polkit_rules, read_until, run, slow_disk
 
@@ -96,11 +97,13 @@ def every_action_is_refused_to_who_may_not_and_allowed_to_who_may():
     secret = bus.call("/org/virtbus1/host", f"{NAME}.Secrets", "DefineSecret", "sa{sv}", "<secret/>", {})
     network = bus.call("/org/virtbus1/host", f"{NAME}.Networks", "DefineNetwork", "sa{sv}", "<network><name>guarded</name></network>", {})
     bus.call(network, f"{NAME}.Network", "Start", "a{sv}", {})
+    entered = container_rig.define(container_rig.document("entered"))
+    container_rig.do(entered, "Start")
     has_taps = os.path.exists("/dev/net/tun")
     port, holder = add_port(network) if has_taps else (None, None)
     host_port, other_holder = add_host_port() if has_taps else (None, None)
     network_filter = bus.call("/org/virtbus1/host", f"{NAME}.NetworkFilters", "DefineFilter", "sa{sv}", "<filter name='guarded'/>", {})
-    objects = {"Interfaces": "/org/virtbus1/host", "Interface": "/org/virtbus1/host/interface/lo", "NetworkFilters": "/org/virtbus1/host", "NetworkFilter": network_filter, "Networks": "/org/virtbus1/host", "Network": network, "NetworkPort": port, "HostPorts": "/org/virtbus1/host", "HostPort": host_port, "Secrets": "/org/virtbus1/host", "Secret": secret, "Domain.Guest": f"{asked}/guest", "Manager": "/org/virtbus1", "Connection": hypervisor.path, "Test": hypervisor.path, "Domain": domain, "Job": job, "ManagedObjects": domain, "Job.Disk": pull, "Job.Backup": backup, "Snapshot": snapshot, "Checkpoint": checkpoint, "Device.Disk.Image": f"{asked}/device/virtio_2ddisk0",
+    objects = {"Interfaces": "/org/virtbus1/host", "Interface": "/org/virtbus1/host/interface/lo", "NetworkFilters": "/org/virtbus1/host", "NetworkFilter": network_filter, "Networks": "/org/virtbus1/host", "Network": network, "NetworkPort": port, "HostPorts": "/org/virtbus1/host", "HostPort": host_port, "Secrets": "/org/virtbus1/host", "Secret": secret, "Domain.Container": entered, "Domain.Guest": f"{asked}/guest", "Manager": "/org/virtbus1", "Connection": hypervisor.path, "Test": hypervisor.path, "Domain": domain, "Job": job, "ManagedObjects": domain, "Job.Disk": pull, "Job.Backup": backup, "Snapshot": snapshot, "Checkpoint": checkpoint, "Device.Disk.Image": f"{asked}/device/virtio_2ddisk0",
                "Device": f"{domain}/device/rng0", "Device.Disk": f"{domain}/device/virtio_2ddisk0",
                "Device.NetworkInterface": f"{domain}/device/net0", "Device.Console": f"{domain}/device/serial0", "Device.Graphics": f"{domain}/device/graphics0"}
 
@@ -133,7 +136,7 @@ def every_action_is_refused_to_who_may_not_and_allowed_to_who_may():
     hypervisor.do(domain, "Destroy")  # which ends the dump that others would wait for
     hypervisor.do(domain, "Start")
     # The most harmful last: each must find the domain there.
-    order = ["manage", "connection.open", "read", "read-secure", "domain.console", "domain.graphics", "domain.log", "domain.dump", "domain.guest", "domain.guest-control", "domain.tune", "domain.block-job", "domain.snapshot", "domain.backup", "domain.monitor", "domain.monitor-events", "test", "domain.suspend", "domain.start",
+    order = ["manage", "connection.open", "read", "read-secure", "domain.console", "domain.graphics", "domain.log", "domain.dump", "domain.guest", "domain.guest-control", "domain.open-namespaces", "domain.tune", "domain.block-job", "domain.snapshot", "domain.backup", "domain.monitor", "domain.monitor-events", "test", "domain.suspend", "domain.start",
              "domain.shutdown", "domain.save", "domain.destroy", "domain.share", "domain.define", "secret.set-value", "secret.get-value", "secret.define", "filter.define", "interface.attach", "network.attach", "network.define", "network.start", "network.stop"]
     assert {*order, "job.cancel"} == {action for *_, action in table}
     for action in order:
@@ -142,6 +145,7 @@ def every_action_is_refused_to_who_may_not_and_allowed_to_who_may():
             if needed == action:
                 assert attempt(interface, tag, member, signatures) == "allowed", f"{interface}.{member} was refused with {action}"
     assert outcome(bob.call, f"{asked}/guest", "org.freedesktop.DBus.Properties", "GetAll", "s", f"'{NAME}.Domain.Guest'") in DENIED
+    container_rig.do(entered, "Destroy")
     # What the service and its connections are is no secret.
     for path, name in ((hypervisor.path, f"{NAME}.Connection"), ("/org/virtbus1", f"{NAME}.Manager")):
         assert outcome(bob.call, path, "org.freedesktop.DBus.Properties", "GetAll", "s", f"'{name}'") == "allowed"
@@ -593,7 +597,7 @@ def members_of_virtbus_admins_may_do_everything_but_define():
     text = open(f"{SOURCE}/polkit/51-virtbus-admins.rules", encoding="utf-8").read()
     table = {action: (interface, tag, member, signatures) for interface, tag, member, signatures, action in methods()}
     assert {f"org.virtbus1.{action}" for action in table} - set(re.findall(r'"(org.virtbus1[\w.-]+)"', text)) == {
-        "org.virtbus1.manage", "org.virtbus1.connection.open", "org.virtbus1.domain.define", "org.virtbus1.domain.monitor", "org.virtbus1.domain.share", "org.virtbus1.filter.define", "org.virtbus1.interface.attach", "org.virtbus1.network.attach", "org.virtbus1.network.define", "org.virtbus1.network.start", "org.virtbus1.network.stop", "org.virtbus1.secret.define", "org.virtbus1.secret.set-value", "org.virtbus1.secret.get-value",
+        "org.virtbus1.manage", "org.virtbus1.connection.open", "org.virtbus1.domain.define", "org.virtbus1.domain.monitor", "org.virtbus1.domain.open-namespaces", "org.virtbus1.domain.share", "org.virtbus1.filter.define", "org.virtbus1.interface.attach", "org.virtbus1.network.attach", "org.virtbus1.network.define", "org.virtbus1.network.start", "org.virtbus1.network.stop", "org.virtbus1.secret.define", "org.virtbus1.secret.set-value", "org.virtbus1.secret.get-value",
         "org.virtbus1.test"}, "an action is neither allowed nor left out on purpose"
     rules("")
     domain = hypervisor.define(hypervisor.document("of-admins", devices=CONSOLE))

@@ -13,6 +13,7 @@ import signal
 import subprocess
 import xml.etree.ElementTree as ET
 
+import container_rig
 from gi.repository import GLib
 from rig import NAME, ROOT, SOURCE, Bus, BusError, Hypervisor, User, polkit_rules, read_away, run, slow_disk, socket_activate
 
@@ -158,6 +159,7 @@ def there_is_one_of_everything():
     guest = qemu.define(qemu.document("asked", devices=AGENT + slow_disk("asked") + ("<interface type='network'><source network='guarded'/></interface><interface type='ethernet'/>" if has_taps else "")))
     qemu.do(guest, "Start", paused=True)
     bus.call(f"{guest}/device/virtio_2ddisk0", f"{NAME}.Device.Disk.Image", "Pull", "sa{sv}", "", {"bandwidth": GLib.Variant("t", 4096)})
+    container_rig.do(container_rig.define(container_rig.document("entered")), "Start")
     kept = hypervisor.define(hypervisor.document("kept"))
     bus.call(kept, f"{NAME}.Domain", "CreateSnapshot", "sa{sv}", "<domainsnapshot/>", {})
     bus.call(kept, f"{NAME}.Domain", "RedefineCheckpoint", "sa{sv}", "<domaincheckpoint><name>one</name><creationTime>1</creationTime></domaincheckpoint>", {})

@@ -273,7 +273,7 @@ static void test_an_answer_has_a_descriptor(void) {
         open_ends(&ends);
         call(&ends, 3);
         g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), ==, 0);
-        conversation_answer_fd(ends.conversation, &CALL, 3, pair[1]);
+        conversation_answer_fds(ends.conversation, &CALL, 3, &pair[1], 1);
         uint8_t buffer[PACKET_LENGTH_SIZE + PACKET_HEADER_SIZE + 4];
         g_assert_cmpint(recv(ends.client, buffer, sizeof buffer, 0), ==, sizeof buffer);
         packet_reader_feed(&ends.reader, buffer, sizeof buffer);

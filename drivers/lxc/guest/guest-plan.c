@@ -76,6 +76,12 @@ static bool read_address(char *value, bool is_route, GuestPlan *plan) {
         return !value;
 }
 
+/* "INIT REPORT STATUS INPUT OUTPUT ERRORS" */
+static bool read_entry(const char *value, GuestEntry *entry) {
+        return sscanf(value, "%d %d %d %d %d %d", &entry->init, &entry->report, &entry->status, entry->streams,
+                      entry->streams + 1, entry->streams + 2) == 6;
+}
+
 static bool read_number(const char *value, int base, uint64_t *number) {
         char *end;
         *number = strtoull(value, &end, base);
@@ -118,6 +124,10 @@ static bool read_line(GuestPlan *plan, const char *key, char *value) {
                 return read_card(value, plan);
         if (strcmp(key, "address") == 0 || strcmp(key, "route") == 0)
                 return read_address(value, *key == 'r', plan);
+        if (strcmp(key, "enter") == 0)
+                return read_entry(value, &plan->entry);
+        if (strcmp(key, "signal") == 0)
+                return sscanf(value, "%d %d", &plan->entry.signal, &plan->entry.process) == 2;
         if (strcmp(key, "capabilities") == 0)
                 return read_number(value, 16, &plan->capabilities);
         if (strcmp(key, "memory") == 0)
@@ -158,6 +168,7 @@ bool guest_plan_read(int fd, GuestPlan *plan) {
         errno = EINVAL;
         if (info.st_size < 1 || info.st_size > GUEST_PLAN_BYTES_MAX)
                 return false;
+        plan->entry = (GuestEntry){ .init = -1, .report = -1, .status = -1, .streams = { -1, -1, -1 } };
         char *text = mmap(NULL, (size_t) info.st_size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0), *end;
         if (text == MAP_FAILED)
                 return false;
@@ -177,7 +188,9 @@ bool guest_plan_read(int fd, GuestPlan *plan) {
                 if (!read_line(plan, line, blank + 1))
                         return false;
         }
-        return plan->name && plan->stage && plan->arguments[0] && plan->n_mounts > 0 && strcmp(plan->mounts[0].target, "/") == 0;
+        if (!plan->stage || (!plan->arguments[0] && !plan->entry.signal))
+                return false;
+        return plan->entry.init >= 0 || (plan->name && plan->n_mounts > 0 && strcmp(plan->mounts[0].target, "/") == 0);
 }
 
 uint32_t guest_plan_outside(const GuestRange *ranges, size_t n, uint32_t inside) {

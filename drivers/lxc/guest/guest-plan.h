@@ -50,7 +50,18 @@ typedef struct GuestAddress {
         const char *address, *gateway; /* an address's peer; NULL: none */
 } GuestAddress;
 
+/* What is done in a container that runs, instead of making one: guest-enter.h. Descriptors; -1: none. */
+typedef struct GuestEntry {
+        int init;       /* its first process's: what is entered; -1: nothing is */
+        int report;     /* a socket, for what the driver is told */
+        int status;     /* a pipe, for how the program has ended */
+        int streams[3]; /* its input, output and errors; none: it has a terminal */
+        int signal;     /* is sent to PROCESS, as kill(2) has it; 0: a program is run */
+        int process;
+} GuestEntry;
+
 typedef struct GuestPlan {
+        GuestEntry entry;
         const char *name;
         const char *stage; /* an empty folder of the driver's, over which the container's root is mounted for a moment */
         const char *directory, *user, *group; /* of its first program; NULL: the root, and root */

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Watches over one container: makes it, holds its terminals, and waits for its end, which it tells the driver. It outlives that:
- * another one connects, and is told all that has been. What it is to do comes from its driver alone, by a socket that only the
- * driver's user may connect to; the container knows nothing of it.
+/* Watches over one container (or, where its plan says so, over one program in it: guest-enter.h): makes it, holds its
+ * terminals, and waits for its end, which it tells the driver. It outlives that: another one connects, and is told all that has
+ * been. What it is to do comes from its driver alone, by a socket that only the driver's user may connect to; the container
+ * knows nothing of it.
  *
- * It says "cards NAME INDEX ..." of those on the host, and waits for "go", where the container has any; "ready PID START" with a pidfd, "failed WHY", "ended HOW NUMBER", and "console ok|busy|none" for each "console NUMBER
- * polite|force", with which comes a socket. */
+ * It says "cards NAME INDEX ..." of those on the host, and waits for "go", where the container has any; "ready PID START" with
+ * a pidfd, "failed WHY", "ended HOW NUMBER", and "console ok|busy|none" for each "console NUMBER polite|force", with which
+ * comes a socket. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,6 +25,7 @@
 
 #include "local-socket.h"
 #include "lxc/guest/guest-console.h"
+#include "lxc/guest/guest-enter.h"
 #include "lxc/guest/guest-failure.h"
 #include "lxc/guest/guest-init.h"
 #include "lxc/guest/guest-links.h"
@@ -242,6 +245,8 @@ int main(int argc, char *argv[]) {
                 return EXIT_FAILURE;
         }
         close(atoi(argv[1]));
+        if (guest.plan.entry.init >= 0)
+                guest_enter(&guest.plan);
         if (chdir("/") < 0 || fcntl(guest.plan.listener, F_SETFD, FD_CLOEXEC) < 0)
                 return EXIT_FAILURE;
         bool started = start(&guest);
