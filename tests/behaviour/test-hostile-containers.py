@@ -124,6 +124,8 @@ def who_watches_has_nothing_that_it_does_without():
         assert len(mounts) == 1 and " / tmpfs ro," in mounts[0], mounts
         contains(read_text(f"/proc/{pid}/status"), f"CapPrm:\t{1 << 5:016x}", f"CapEff:\t{1 << 5:016x}", "Name:\tvirtbus-lxc-gue")
         assert os.statvfs(f"/proc/{pid}/exe").f_flag & os.ST_RDONLY
+        resident = int(re.search(r"VmRSS:\s+(\d+)", read_text(f"/proc/{pid}/status"))[1])
+        assert resident <= 1536 or "asan" in read_text(f"/proc/{pid}/maps"), resident  # in KiB
 
 
 def read_options(domain, place):
