@@ -183,6 +183,27 @@ int image_open_to_write(const char *path, const char *by, GError **error) {
         return -1;
 }
 
+int image_open_to_look(const char *path, GError **error) {
+        struct stat info;
+        g_autofd int found = named_file_find("image", path, &info, error);
+        if (found < 0)
+                return -1;
+        if (!S_ISREG(info.st_mode) && !S_ISBLK(info.st_mode)) {
+                virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "image %s is neither a file nor a block device", path);
+                return -1;
+        }
+        int fd = named_file_use(found, O_RDONLY);
+        if (fd < 0)
+                virtbus_error_set_errno(error, errno, "image %s cannot be opened", path);
+        return fd;
+}
+
+char *image_choose_name(const char *of, const char *old, const char *below) {
+        g_autofree char *folder = g_path_get_dirname(of), *other = g_path_get_dirname(below);
+        bool is_relative = old && old[0] != '/' && strcmp(folder, other) == 0;
+        return is_relative ? g_path_get_basename(below) : g_strdup(below);
+}
+
 int image_create(const char *path, GError **error) {
         g_autoptr(GError) failure = NULL;
         errno = 0;

@@ -30,6 +30,13 @@ typedef struct ImageLayer {
 int image_open_to_write(const char *path, const char *by, GError **error);
 int image_create(const char *path, GError **error);
 
+/* Opens one to be read, whatever is in it; -1 with an error. */
+int image_open_to_look(const char *path, GError **error);
+
+/* How the header of one names the image BELOW it: by a relative path where OLD, which it named before, was one and that is right.
+ * OLD may be NULL. To be freed. */
+char *image_choose_name(const char *of, const char *old, const char *below);
+
 /* What the header of an open qcow2 image names as what it is backed by; NULL: nothing, or it cannot be read. */
 char *image_backing_name(int fd);
 

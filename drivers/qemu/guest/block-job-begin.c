@@ -45,13 +45,8 @@ static void on_begun(void *data, const GError *failure) {
                                      : "");
                 for (guint i = 0; i < opening->written->len; i++)
                         nodes_remember_read_only(guest, job->alias, ((Written *) opening->written->pdata[i])->index);
-                if (job->kind == DISK_COPY) {
-                        static const char *const whats[] = { "format", "storage" };
-                        for (size_t i = 0; i < G_N_ELEMENTS(whats); i++) {
-                                g_autofree char *name = nodes_name(job->alias, job->copy.index, whats[i]);
-                                nodes_forget(guest, name);
-                        }
-                }
+                if (job->kind == DISK_COPY)
+                        nodes_forget_image(guest, job->alias, job->copy.index);
                 if (guest->monitor && monitor_is_there(guest->monitor))
                         nodes_sweep(guest, job->alias, NULL, NULL);
                 block_job_files_give_up(opening);
@@ -76,33 +71,18 @@ static JsonObject *job_arguments(const BlockJob *job) {
 }
 
 /* The nodes of a copy are opened as those of the disk. */
-static void add_copy(Guest *guest, Script *script, BlockJob *job, BlockOpening *opening, unsigned set) {
-        const DiskImage *top = job->before->pdata[0];
-        g_autofree char *file = g_strdup_printf("/dev/fdset/%u", set),
-                        *storage = nodes_name(job->alias, job->copy.index, "storage"),
-                        *format = nodes_name(job->alias, job->copy.index, "format"),
-                        *below = job->shallow && job->before->len > 1
-                                                 ? nodes_name(job->alias, ((DiskImage *) job->before->pdata[1])->index, "format")
-                                                 : NULL;
-        JsonObject *file_options = nodes_options(guest, job->alias, top->index, "storage"),
-                   *options = nodes_options(guest, job->alias, top->index, "format");
-        json_add(file_options, "driver", 's', opening->is_device ? "host_device" : "file", "node-name", 's', storage, "filename",
-                 's', file, "read-only", 'b', FALSE, NULL);
-        json_object_remove_member(options, "backing");
-        json_object_remove_member(options, "cache-size");
-        json_add(options, "driver", 's', job->copy.format, "node-name", 's', format, "file", 's', storage, "read-only", 'b',
-                 FALSE, NULL);
-        if (below)
-                json_add(options, "backing", 's', below, NULL);
-        else if (strcmp(job->copy.format, "qcow2") == 0)
-                json_add(options, "backing", 'n', NULL);
-        nodes_add(guest, storage, file_options, opening->fd);
-        nodes_add(guest, format, options, -1);
-        script_add(script,
-                   monitor_request_new("add-fd", json_make("fdset-id", 'i', (gint64) set, "opaque", 's', job->alias, NULL),
-                                       steal_fd(&opening->fd)));
-        script_add_command(script, "blockdev-add", file_options);
-        script_add_command(script, "blockdev-add", options);
+static void add_copy(Guest *guest, Script *script, const BlockJob *job, BlockOpening *opening, unsigned set) {
+        const NewNode new = {
+                .alias = job->alias,
+                .format = job->copy.format,
+                .index = job->copy.index,
+                .like = ((const DiskImage *) job->before->pdata[0])->index,
+                .below = job->shallow && job->before->len > 1 ? ((const DiskImage *) job->before->pdata[1])->index : 0,
+                .is_device = opening->is_device,
+                .set = set,
+                .fd = steal_fd(&opening->fd),
+        };
+        nodes_open(guest, script, &new);
 }
 
 static void add_job(Script *script, const BlockJob *job, const DiskJobRequest *request, const BlockOpening *opening) {

@@ -3,9 +3,9 @@
 
 #include <string.h>
 
-#include "domain/connection-define.h"
+#include "domain/connection.h"
 #include "domain/domain-status.h"
-#include "domain/owners-rights.h"
+#include "domain/images-change.h"
 #include "log.h"
 #include "qemu/guest/collect.h"
 #include "qemu/guest/nodes.h"
@@ -29,30 +29,12 @@ static GPtrArray *images_after(const BlockJob *job, const GPtrArray *chain) {
         return after;
 }
 
-/* Writing what the images are: the definition, then the running document and the status. The job, and the guest, may end
- * meanwhile. */
+/* What the images are is being written. The job, and the guest, may end meanwhile. */
 typedef struct Writing {
         Domain *domain;
         char *alias, *target, *id;
-        GPtrArray *from, *chain;
-        Definition *persistent;
-        Turn *turn;
         BlockJobWritten done; /* NULL: what was written is taken back, and nobody waits */
 } Writing;
-
-static void writing_free(Writing *writing) {
-        Turn *turn = writing->turn;
-        g_free(writing->alias);
-        g_free(writing->target);
-        g_free(writing->id);
-        g_ptr_array_unref(writing->from);
-        g_ptr_array_unref(writing->chain);
-        g_clear_pointer(&writing->persistent, definition_unref);
-        domain_unref(writing->domain);
-        g_free(writing);
-        if (turn)
-                turn_end(turn);
-}
 
 static BlockJob *job_of(const Writing *writing) {
         const Guest *guest = writing->domain->run;
@@ -60,25 +42,12 @@ static BlockJob *job_of(const Writing *writing) {
         return job && strcmp(job->id, writing->id) == 0 ? job : NULL;
 }
 
-static bool write_live(Domain *domain, const char *alias, const GPtrArray *chain, GError **error) {
-        g_autoptr(xmlDoc) document = definition_document(domain->live, error);
-        xmlNode *disk = document ? definition_find_element(document, domain->live, alias) : NULL;
-        if (!disk)
-                return error && *error ? false : domain_fail(domain, error, VIRTBUS_ERROR_OPERATION_INVALID, "the disk is gone");
-        disk_chain_write(disk, chain);
-        g_autoptr(Definition) live = definition_from_document(document, error);
-        if (!live || !owners_rights_check_change(domain, live, true, error))
-                return false;
-        definition_keep(live, g_steal_pointer(&document));
-        domain_set_live(domain, live);
-        return true;
-}
-
-static void on_written(Writing *writing, const GError *failure) {
+static void on_defined(void *data, const ImagesChange *change, const GError *failure) {
+        Writing *writing = data;
         BlockJob *job = job_of(writing);
         Domain *domain = writing->domain;
         g_autoptr(GError) error = failure ? g_error_copy(failure) : NULL;
-        bool fine = !error && job && write_live(domain, writing->alias, writing->chain, &error);
+        bool fine = !error && job && images_change_run(change, false, &error);
         if (!writing->done) {
                 if (error)
                         log_error("domain '%s': its document says other images of disk '%s' than it has: %s", domain_name(domain),
@@ -92,76 +61,40 @@ static void on_written(Writing *writing, const GError *failure) {
                         domain_fail(domain, &error, VIRTBUS_ERROR_LIMIT_EXCEEDED,
                                     "what becomes of disk '%s' cannot be written down in %s: make space there", writing->target,
                                     domain->connection->runtime_directory);
-                        write_live(domain, writing->alias, writing->from, NULL);
+                        images_change_run(change, true, NULL);
                 }
         }
         if (job && writing->done)
                 writing->done(job, error);
-        writing_free(writing);
+        g_free(writing->alias);
+        g_free(writing->target);
+        g_free(writing->id);
+        domain_unref(domain);
+        g_free(writing);
 }
 
-static void on_stored(void *data, const GError *error) {
-        Writing *writing = data;
-        if (!error)
-                domain_redefine(writing->domain, writing->persistent);
-        on_written(writing, error);
-}
-
-/* What its definition becomes: NULL, and no error, where it does not name this disk with these images. */
-static Definition *edit_persistent(const Writing *writing, GError **error) {
-        const Definition *persistent = writing->domain->persistent;
-        const DiskImage *top = writing->from->pdata[0];
-        g_autoptr(xmlDoc) document = definition_document(persistent, error);
-        for (guint i = 0; document && i < persistent->devices->len; i++) {
-                const DeviceDefinition *device = persistent->devices->pdata[i];
-                if (device->device_class != DEVICE_DISK || strcmp(device->target, writing->target) != 0 ||
-                    strcmp(device->source, top->path) != 0)
-                        continue;
-                xmlNode *disk = definition_find_element(document, persistent, device->alias);
-                disk_chain_define(disk, writing->chain);
-                g_autofree char *text = xml_document_text(document);
-                return strcmp(text, persistent->xml) == 0 ? NULL : definition_from_document(document, error);
-        }
-        return NULL;
-}
-
-static void on_turn(void *data, Turn *turn, const GError *cancelled) {
-        Writing *writing = data;
-        g_autoptr(GError) error = cancelled ? g_error_copy(cancelled) : NULL;
-        writing->turn = turn;
-        if (turn && writing->domain->persistent)
-                writing->persistent = edit_persistent(writing, &error);
-        if (writing->persistent && !owners_rights_check_change(writing->domain, writing->persistent, false, &error))
-                g_clear_pointer(&writing->persistent, definition_unref);
-        if (writing->persistent)
-                connection_store(writing->domain, writing->persistent, on_stored, writing);
-        else
-                on_written(writing, error);
-}
-
-static void write_chain(const BlockJob *job, const GPtrArray *from, GPtrArray *chain, BlockJobWritten done) {
+static void write_chain(const BlockJob *job, GPtrArray *from, GPtrArray *chain, BlockJobWritten done) {
         Domain *domain = job->guest->domain;
+        ImagesChange *change = images_change_new(domain);
         Writing *writing = g_new0(Writing, 1);
         *writing = (Writing){
                 .domain = domain_ref(domain),
                 .alias = g_strdup(job->alias),
                 .target = g_strdup(job->target),
                 .id = g_strdup(job->id),
-                .from = g_ptr_array_ref((GPtrArray *) from),
-                .chain = chain,
                 .done = done,
         };
-        turns_take(domain->connection->turns, domain->uuid, domain_name(domain), on_turn, writing);
+        images_change_add(change, job->alias, job->target, from, chain);
+        images_change_define(change, on_defined, writing);
 }
 
 void block_job_end_write(BlockJob *job, BlockJobWritten done) {
-        GPtrArray *after = images_after(job, job->before);
+        g_autoptr(GPtrArray) after = images_after(job, job->before);
         if (after->len > 0) {
                 write_chain(job, job->before, after, done);
                 return;
         }
         g_autoptr(GError) error = NULL;
-        g_ptr_array_unref(after);
         domain_fail(job->guest->domain, &error, VIRTBUS_ERROR_OPERATION_INVALID, "the status of the job is damaged");
         done(job, error);
 }
@@ -194,7 +127,7 @@ static void on_narrowed(void *data, const GError *unused) {
 static void narrow_images(Guest *guest, Script *script, const char *alias, const GPtrArray *chain) {
         for (guint i = 1; i < chain->len; i++) {
                 const DiskImage *image = chain->pdata[i], *below = i + 1 < chain->len ? chain->pdata[i + 1] : NULL;
-                if (nodes_is_known(guest, alias, image->index) && nodes_is_writable(guest, alias, image->index))
+                if (nodes_can_be_narrowed(guest, alias, image->index))
                         nodes_make_read_only(guest, script, alias, image->index, below ? below->index : 0);
         }
 }
@@ -206,7 +139,7 @@ void block_job_end_narrow(Guest *guest) {
                 const DeviceDefinition *disk = devices->pdata[i];
                 bool is_wide = false;
                 for (guint k = 1; disk->images && k < disk->images->len; k++)
-                        is_wide |= nodes_is_writable(guest, disk->alias, ((const DiskImage *) disk->images->pdata[k])->index);
+                        is_wide |= nodes_can_be_narrowed(guest, disk->alias, ((const DiskImage *) disk->images->pdata[k])->index);
                 if (!is_wide || disk_job_find(guest->domain, disk->alias))
                         continue;
                 Script *script = guest_script_new(guest);
@@ -251,7 +184,7 @@ void block_job_end(BlockJob *job, const GError *failure) {
         /* It is known of only once when QEMU has forgotten it: a successor of this driver goes on from here. */
         domain_save_status(guest->domain);
         if (failure && job->is_changed) /* QEMU could not do the last step */
-                write_chain(job, after, g_ptr_array_ref(job->before), NULL);
+                write_chain(job, after, job->before, NULL);
         script_ignore_errors(script);
         script_add_command(script, "job-dismiss", json_make("id", 's', job->id, NULL));
         if (job->kind == DISK_COPY)

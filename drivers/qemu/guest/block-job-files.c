@@ -44,34 +44,12 @@ void block_job_files_add(BlockOpening *opening, uint32_t index, uint32_t below, 
 
 /* In a worker */
 
-static int open_to_look(const char *path, GError **error) {
-        struct stat info;
-        g_autofd int found = named_file_find("image", path, &info, error);
-        if (found < 0)
-                return -1;
-        if (!S_ISREG(info.st_mode) && !S_ISBLK(info.st_mode)) {
-                virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "image %s is neither a file nor a block device", path);
-                return -1;
-        }
-        int fd = named_file_use(found, O_RDONLY);
-        if (fd < 0)
-                virtbus_error_set_errno(error, errno, "image %s cannot be opened", path);
-        return fd;
-}
-
-/* A header that named what is below it by a relative path goes on doing so, where that is right. */
-static char *choose_name(const char *of, const char *old, const char *below) {
-        g_autofree char *folder = g_path_get_dirname(of), *other = g_path_get_dirname(below);
-        bool is_relative = old && old[0] != '/' && strcmp(folder, other) == 0;
-        return is_relative ? g_path_get_basename(below) : g_strdup(below);
-}
-
 static bool name_below(BlockOpening *opening, GError **error) {
-        g_autofd int fd = open_to_look(opening->header, error);
+        g_autofd int fd = image_open_to_look(opening->header, error);
         if (fd < 0)
                 return false;
         g_autofree char *old = image_backing_name(fd);
-        opening->named = choose_name(opening->path ? opening->path : opening->header, old, opening->below);
+        opening->named = image_choose_name(opening->path ? opening->path : opening->header, old, opening->below);
         return true;
 }
 
@@ -82,7 +60,7 @@ static bool make_copy(BlockOpening *opening, GError **error) {
                                .backing = opening->named,
                                .backing_format = opening->below_format,
                                .reuse = opening->reuse };
-        g_autofd int source = open_to_look(opening->source, error);
+        g_autofd int source = image_open_to_look(opening->source, error);
         if (source < 0 || !image_size(source, opening->source, opening->source_format, &target.size, error))
                 return false;
         bool fine = image_open_target(&target, error);

@@ -20,6 +20,7 @@
 typedef struct Node {
         char *options; /* JSON, of blockdev-add; NULL: not made yet */
         uint64_t device, inode;
+        bool has_reader; /* STORAGE: its set has a descriptor that only reads */
 } Node;
 
 struct Nodes {
@@ -210,6 +211,11 @@ bool nodes_is_writable(const Guest *guest, const char *alias, uint32_t index) {
         return options && !json_object_get_boolean_member_with_default(options, "read-only", FALSE);
 }
 
+bool nodes_can_be_narrowed(const Guest *guest, const char *alias, uint32_t index) {
+        const Node *storage = find(guest, alias, index, "storage");
+        return nodes_is_known(guest, alias, index) && storage->has_reader && nodes_is_writable(guest, alias, index);
+}
+
 /* Its number; -1: it is not opened by a set. */
 static gint64 set_of(JsonObject *storage) {
         const char *name = json_string(storage, "filename");
@@ -259,6 +265,8 @@ void nodes_make_writable(Guest *guest, Script *script, const char *alias, uint32
         reopen(guest, script, alias, index, below, false, false);
         reopen(guest, script, alias, index, below, true, true);
         remember_mode(guest, alias, index, false);
+        g_autofree char *name = nodes_name(alias, index, "storage");
+        ensure(guest, name)->has_reader = true;
 }
 
 void nodes_remember_read_only(Guest *guest, const char *alias, uint32_t index) {
@@ -278,6 +286,42 @@ GPtrArray *nodes_names(const Guest *guest) {
         while (g_hash_table_iter_next(&iterator, &name, NULL))
                 g_ptr_array_add(names, name);
         return names;
+}
+
+/* Opening another */
+
+void nodes_open(Guest *guest, Script *script, const NewNode *new) {
+        g_autofree char *file = g_strdup_printf(SET_PATH "%u", new->set),
+                        *storage = nodes_name(new->alias, new->index, "storage"),
+                        *format = nodes_name(new->alias, new->index, "format"),
+                        *below = new->below ? nodes_name(new->alias, new->below, "format") : NULL;
+        JsonObject *file_options = nodes_options(guest, new->alias, new->like, "storage"),
+                   *options = nodes_options(guest, new->alias, new->like, "format");
+        json_add(file_options, "driver", 's', new->is_device ? "host_device" : "file", "node-name", 's', storage, "filename", 's',
+                 file, "read-only", 'b', FALSE, NULL);
+        json_object_remove_member(options, "backing");
+        json_object_remove_member(options, "cache-size");
+        json_add(options, "driver", 's', new->format, "node-name", 's', format, "file", 's', storage, "read-only", 'b', FALSE,
+                 NULL);
+        if (below)
+                json_add(options, "backing", 's', below, NULL);
+        else if (strcmp(new->format, "qcow2") == 0)
+                json_add(options, "backing", 'n', NULL);
+        nodes_add(guest, storage, file_options, new->fd);
+        nodes_add(guest, format, options, -1);
+        script_add(script,
+                   monitor_request_new("add-fd", json_make("fdset-id", 'i', (gint64) new->set, "opaque", 's', new->alias, NULL),
+                                       new->fd));
+        script_add_command(script, "blockdev-add", file_options);
+        script_add_command(script, "blockdev-add", options);
+}
+
+void nodes_forget_image(Guest *guest, const char *alias, uint32_t index) {
+        static const char *const whats[] = { "format", "storage" };
+        for (size_t i = 0; i < G_N_ELEMENTS(whats); i++) {
+                g_autofree char *name = nodes_name(alias, index, whats[i]);
+                nodes_forget(guest, name);
+        }
 }
 
 /* Sweeping */
@@ -391,6 +435,8 @@ static void save(const Guest *guest, xmlNode *saved) {
                 xml_set_attribute(element, "name", name);
                 xml_set_attribute(element, "device", device);
                 xml_set_attribute(element, "inode", inode);
+                if (node->has_reader)
+                        xml_set_attribute(element, "reader", "yes");
         }
 }
 
@@ -404,7 +450,7 @@ static void load(Guest *guest, xmlNode *saved) {
                         continue;
                 Node *node = ensure(guest, name);
                 g_free(node->options);
-                *node = (Node){ g_steal_pointer(&text), device, inode };
+                *node = (Node){ g_steal_pointer(&text), device, inode, xml_attribute_is(element, "reader", "yes") };
         }
 }
 

@@ -53,6 +53,23 @@ void nodes_make_writable(Guest *guest, Script *script, const char *alias, uint32
 void nodes_remember_read_only(Guest *guest, const char *alias, uint32_t index); /* the script has failed */
 void nodes_make_read_only(Guest *guest, Script *script, const char *alias, uint32_t index, uint32_t below);
 
+/* Whether there is a descriptor for the latter: that of an image that the guest has written since it was opened only writes, and
+ * QEMU keeps it. */
+bool nodes_can_be_narrowed(const Guest *guest, const char *alias, uint32_t index);
+
+/* An image that is to be opened, as that of index LIKE is. */
+typedef struct NewNode {
+        const char *alias, *format;
+        uint32_t index, like, below; /* BELOW: what it is opened as backed by; or 0 */
+        bool is_device;
+        unsigned set; /* that is free */
+        int fd;       /* which is taken */
+} NewNode;
+
+/* Adds to a script what opens one to be written, and remembers it; where that fails it is to be forgotten again. */
+void nodes_open(Guest *guest, Script *script, const NewNode *new);
+void nodes_forget_image(Guest *guest, const char *alias, uint32_t index);
+
 /* Removes the sets of a disk that no node has, and what its nodes no longer need of others, then calls DONE (or NULL), unless the
  * guest is let go of before. */
 void nodes_sweep(Guest *guest, const char *alias, void (*done)(void *data), void *data);
