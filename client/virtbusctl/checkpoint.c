@@ -51,7 +51,7 @@ static int list(const CommandTarget *target, char **arguments) {
 
 static int create(const CommandTarget *target, char **arguments) {
         static const char *const known[] = { NULL };
-        return tree_create(&checkpoint_kind, target, arguments[0], known);
+        return tree_create(&checkpoint_kind, target, arguments[0], known, checkpoint_kind.method, "");
 }
 
 static int delete (const CommandTarget *target, char **arguments) {

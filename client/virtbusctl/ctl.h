@@ -33,7 +33,7 @@ typedef struct Ctl {
         gboolean active, list, stdio, live, config, force, paused, autostart, start, transient, emulate, nvram, managed_save,
                         unsupported, value, virtual, human, wait, shallow, pivot, reuse, synchronous, uefi, tpm, openmetrics,
                         follow, full, disk_only, quiesce, halt, running, children, children_only, metadata_only, snapshots,
-                        checkpoints, pull;
+                        checkpoints, pull, no_metadata;
         char *compression, *memory, *cpus, *cdrom, *boot, *display, *columns, *kernel, *initrd, *cmdline, *events, *bandwidth,
                         *description, *since, *checkpoint, *as, *directory;
         char **disks, **networks, **properties, **fds;

@@ -37,7 +37,7 @@ bool domain_command_options(const CommandSwitch *switches, size_t n, const char 
                 }
         g_variant_dict_init(options, NULL);
         for (size_t i = 0; i < n; i++)
-                if (switches[i].given)
+                if (switches[i].given && switches[i].option)
                         g_variant_dict_insert(options, switches[i].option, "b", TRUE);
         return true;
 }

@@ -31,7 +31,8 @@ char **domain_command_names(const DomainCommands *commands);
 /* The one that is the first argument, if the others are as many as it takes; NULL when it has been said why not. */
 const DomainCommand *domain_command_find(const DomainCommands *commands, char **arguments);
 
-/* An option of the command line that is an option of a method, true where it is given. */
+/* An option of the command line that is an option of a method, true where it is given; or, without one, what the command itself
+ * reads. */
 typedef struct CommandSwitch {
         const char *name, *option;
         gboolean given;

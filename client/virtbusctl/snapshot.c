@@ -48,9 +48,35 @@ static int list(const CommandTarget *target, char **arguments) {
         return tree_list(&snapshot_kind, target);
 }
 
+/* --disk vda=/images/web.now, or vda=none. */
+static bool add_disk(GString *parts, const char *said) {
+        const char *equals = strchr(said, '=');
+        if (!equals || equals == said || !equals[1]) {
+                ctl_say("--disk is '%s': it must be DISK=PATH, or DISK=none", said);
+                return false;
+        }
+        g_autofree char *target = g_strndup(said, (gsize) (equals - said)), *path = g_canonicalize_filename(equals + 1, NULL),
+                        *name = g_markup_escape_text(target, -1), *file = g_markup_escape_text(path, -1);
+        if (strcmp(equals + 1, "none") == 0)
+                g_string_append_printf(parts, "<disk name='%s' snapshot='no'/>", name);
+        else
+                g_string_append_printf(parts, "<disk name='%s' snapshot='external'><source file='%s'/></disk>", name, file);
+        return true;
+}
+
 static int create(const CommandTarget *target, char **arguments) {
-        static const char *const known[] = { "disk-only", "quiesce", "halt", NULL };
-        return tree_create(&snapshot_kind, target, arguments[0], known);
+        static const char *const known[] = { "disk-only", "quiesce", "halt", "no-metadata", "reuse", "disk", NULL };
+        const Ctl *ctl = target->ctl;
+        g_autoptr(GString) parts = g_string_new(NULL);
+        for (char **disk = ctl->disks; disk && *disk; disk++)
+                if (!add_disk(parts, *disk))
+                        return EXIT_USAGE;
+        if (parts->len > 0) {
+                g_string_prepend(parts, "<disks>");
+                g_string_append(parts, "</disks>");
+        }
+        return tree_create(&snapshot_kind, target, arguments[0], known,
+                           parts->len > 0 || ctl->reuse ? "CreateSnapshotWithFiles" : snapshot_kind.method, parts->str);
 }
 
 static int revert(const CommandTarget *target, char **arguments) {

@@ -125,6 +125,9 @@ static GVariant *read_options(const Ctl *ctl, const char *const *known, int *sta
                 { "disk-only", "disk_only", ctl->disk_only },
                 { "quiesce", "quiesce", ctl->quiesce },
                 { "halt", "halt", ctl->halt },
+                { "no-metadata", "no_metadata", ctl->no_metadata },
+                { "reuse", "reuse", ctl->reuse },
+                { "disk", NULL, ctl->disks != NULL },
                 { "running", "running", ctl->running },
                 { "paused", "paused", ctl->paused },
                 { "force", "force", ctl->force },
@@ -140,7 +143,7 @@ static GVariant *read_options(const Ctl *ctl, const char *const *known, int *sta
         return NULL;
 }
 
-static char *document_of(const TreeKind *kind, const char *name, const char *description) {
+static char *document_of(const TreeKind *kind, const char *name, const char *description, const char *parts) {
         GString *xml = g_string_new(NULL);
         const char *words[] = { name, description }, *elements[] = { "name", "description" };
         g_string_printf(xml, "<%s>", kind->element);
@@ -149,23 +152,24 @@ static char *document_of(const TreeKind *kind, const char *name, const char *des
                 if (quoted)
                         g_string_append_printf(xml, "<%s>%s</%s>", elements[i], quoted, elements[i]);
         }
-        g_string_append_printf(xml, "</%s>", kind->element);
+        g_string_append_printf(xml, "%s</%s>", parts, kind->element);
         return g_string_free(xml, FALSE);
 }
 
-int tree_create(const TreeKind *kind, const CommandTarget *target, const char *name, const char *const *known) {
+int tree_create(const TreeKind *kind, const CommandTarget *target, const char *name, const char *const *known, const char *method,
+                const char *parts) {
         int status = EXIT_DONE;
         g_autoptr(GVariant) options = read_options(target->ctl, known, &status);
         if (!options)
                 return status;
         g_autoptr(GError) error = NULL;
-        g_autofree char *xml = document_of(kind, name, target->ctl->description);
-        g_autoptr(GVariant) answer = ctl_call(target->ctl, target->path, DOMAIN, kind->method,
-                                              g_variant_new("(s@a{sv})", xml, options), NULL, NULL, &error);
+        g_autofree char *xml = document_of(kind, name, target->ctl->description, parts);
+        g_autoptr(GVariant) answer = ctl_call(target->ctl, target->path, DOMAIN, method, g_variant_new("(s@a{sv})", xml, options),
+                                              NULL, NULL, &error);
         const char *path, *chosen = "";
         if (!answer)
                 return ctl_fail(g_steal_pointer(&error));
-        if (name)
+        if (name || target->ctl->no_metadata)
                 return EXIT_DONE;
         g_variant_get(answer, "(&o)", &path);
         g_autoptr(GVariant) properties = ctl_properties(target->ctl, path, kind->interface, &error);

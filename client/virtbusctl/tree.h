@@ -40,8 +40,10 @@ int tree_list(const TreeKind *kind, const CommandTarget *target);
 /* Makes one known again by its document, whose parent is known. */
 bool tree_redefine(const TreeKind *kind, Ctl *ctl, const char *domain, const char *xml, bool is_current, GError **error);
 
-/* Makes one, of this name or (NULL) one that is chosen, which is shown then. */
-int tree_create(const TreeKind *kind, const CommandTarget *target, const char *name, const char *const *known);
+/* Makes one, of this name or (NULL) one that is chosen, which is shown then. METHOD: what makes it; PARTS: elements of its
+ * document, besides name and description. */
+int tree_create(const TreeKind *kind, const CommandTarget *target, const char *name, const char *const *known, const char *method,
+                const char *parts);
 
 /* Calls a method of the one of this name, with those options. */
 int tree_do(const TreeKind *kind, const CommandTarget *target, const char *name, const char *method, const char *const *known);

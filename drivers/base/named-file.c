@@ -152,3 +152,39 @@ void named_file_remove(const char *path) {
         if (folder >= 0)
                 unlinkat(folder, name, 0);
 }
+
+int named_file_make_unnamed(const char *what, const char *path, GError **error) {
+        const char *name;
+        struct stat info;
+        g_autofd int folder = find_folder(what, path, false, &name, error);
+        if (folder < 0)
+                return -1;
+        if (fstatat(folder, name, &info, AT_SYMLINK_NOFOLLOW) == 0) {
+                virtbus_error_set_errno(error, EEXIST, "%s %s cannot be written", what, path);
+                errno = EEXIST;
+                return -1;
+        }
+        int fd = openat(folder, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600), code = errno;
+        if (fd < 0)
+                virtbus_error_set_errno(error, code, "%s %s cannot be written", what, path);
+        errno = code;
+        return fd;
+}
+
+bool named_file_name(const char *what, int fd, const char *path, GError **error) {
+        const char *name;
+        char unnamed[32];
+        g_autofd int folder = find_folder(what, path, false, &name, error);
+        snprintf(unnamed, sizeof unnamed, "/proc/self/fd/%d", fd);
+        if (folder < 0)
+                return false;
+        return linkat(AT_FDCWD, unnamed, folder, name, AT_SYMLINK_FOLLOW) == 0 ||
+               virtbus_error_set_errno(error, errno, "%s %s cannot be written", what, path);
+}
+
+bool named_file_keep(const char *path) {
+        const char *name;
+        g_autofd int folder = find_folder("file", path, false, &name, NULL);
+        g_autofd int durable = folder < 0 ? -1 : named_file_use(folder, O_RDONLY | O_DIRECTORY);
+        return durable >= 0 && fsync(durable) == 0;
+}

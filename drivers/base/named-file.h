@@ -40,3 +40,11 @@ bool named_file_rename(const char *what, const char *from, const char *to, GErro
 
 /* Removes one, if it is there. */
 void named_file_remove(const char *path);
+
+/* Makes one for us alone that has no name yet, in the folder of PATH, to be read and written; and gives it that name, which
+ * nothing has. Whoever ends in between leaves nothing. -1 with EOPNOTSUPP, or EISDIR, where the file system has no such. */
+int named_file_make_unnamed(const char *what, const char *path, GError **error);
+bool named_file_name(const char *what, int fd, const char *path, GError **error);
+
+/* Its name is there for good: whatever becomes of the machine. False with errno. */
+bool named_file_keep(const char *path);

@@ -63,6 +63,27 @@ GPtrArray *disk_chain_read(const xmlNode *disk) {
         return g_steal_pointer(&chain);
 }
 
+GPtrArray *disk_chain_read_named(const xmlNode *disk) {
+        g_autoptr(GPtrArray) chain = disk_chain_new();
+        const xmlNode *element = disk;
+        for (; element && xml_child(element, "source"); element = xml_child(element, "backingStore")) {
+                const xmlNode *format = xml_child(element, element == disk ? "driver" : "format");
+                g_autofree char *path = path_of(element), *type = xml_attribute(element, "type"),
+                                *name = xml_attribute(format, "type");
+                if (!path)
+                        return NULL;
+                disk_chain_add(chain, &(DiskImage){ .type = type ? type : (char *) "file",
+                                                    .path = path,
+                                                    .format = name ? name : (char *) "raw" });
+        }
+        if (!element)
+                disk_chain_add(chain, &(DiskImage){ .type = (char *) "file",
+                                                    .path = (char *) "",
+                                                    .format = (char *) "raw",
+                                                    .is_found = true });
+        return chain->len > 0 ? g_steal_pointer(&chain) : NULL;
+}
+
 int disk_chain_place(const GPtrArray *chain, uint32_t index) {
         for (guint i = 0; i < chain->len; i++)
                 if (((const DiskImage *) chain->pdata[i])->index == index)

@@ -20,6 +20,10 @@ void disk_chain_add(GPtrArray *chain, const DiskImage *image);
 /* Those of the element of a running domain; NULL where it does not say, or one is neither a file nor a block device. */
 GPtrArray *disk_chain_read(const xmlNode *disk);
 
+/* Those that an author's element names, without numbers. Where it does not say that there is no other, a last one, without a
+ * path, stands for what is found below them: disk_chain_define leaves that out. NULL as above. */
+GPtrArray *disk_chain_read_named(const xmlNode *disk);
+
 /* The image that NAME means: a path, the disk's TARGET with an index ("vda[2]"), or an index; NULL: there is none. */
 const DiskImage *disk_chain_find(const GPtrArray *chain, const char *target, const char *name);
 

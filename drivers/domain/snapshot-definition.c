@@ -250,6 +250,24 @@ static char *overlay_path(const char *image, const char *name) {
         return g_strdup_printf("%s.%s", stem, name);
 }
 
+/* What of a disk cannot have an overlay, and why. */
+static bool check_overlaid(const SnapshotDisk *disk, const DeviceDefinition *device, const xmlNode *element, GError **error) {
+        static const struct {
+                const char *element, *why;
+        } parts[] = {
+                { "shareable", "is shared with other machines, which would go on with the image under the overlay" },
+                { "transient", "is transient: what it becomes is dropped when the guest ends" },
+                { "encryption", "is encrypted, and its overlay would not be" },
+        };
+        const char *why = device->read_only                   ? "is only read: it has no need of an overlay; say snapshot='no'"
+                          : strcmp(device->type, "disk") != 0 ? "is not a plain disk, which alone can have an overlay"
+                                                              : NULL;
+        for (size_t i = 0; !why && i < G_N_ELEMENTS(parts); i++)
+                if (xml_child(element, parts[i].element) || xml_child(xml_child(element, "source"), parts[i].element))
+                        why = parts[i].why;
+        return !why || tree_disk_fail(disk, VIRTBUS_ERROR_UNSUPPORTED, why, error);
+}
+
 typedef struct Completing {
         const SnapshotDefinition *definition;
         const Definition *domain;
@@ -282,6 +300,11 @@ static bool complete_disk(void *data, void *which, const DeviceDefinition *devic
                                       "(disk_only), or say "
                                       "snapshot='no'",
                                       error);
+        const xmlNode *element =
+                        completing->document ? definition_find_element(completing->document, completing->domain, device->alias)
+                                             : NULL;
+        if (!check_overlaid(disk, device, element, error))
+                return false;
         if (disk->type && strcmp(disk->type, "network") == 0)
                 return tree_disk_fail(disk, VIRTBUS_ERROR_UNSUPPORTED, "cannot have an overlay that is reached over the network",
                                       error);

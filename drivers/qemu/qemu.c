@@ -51,6 +51,7 @@
 #include "qemu/guest/snapshot.h"
 #include "qemu/guest/snapshot-live.h"
 #include "qemu/guest/snapshot-off.h"
+#include "qemu/guest/snapshot-overlay.h"
 #include "qemu/guest/tuning.h"
 #include "qemu/guest/update.h"
 #include "qemu/host/claims.h"
@@ -84,6 +85,7 @@ static const GuestModule *const modules[] = {
         &guest_tpm_module,
         &guest_cpu_module,
         &snapshot_live_module,
+        &snapshot_overlay_module,
         &checkpoint_module,
         &device_helpers_module,
         &tuning_module,

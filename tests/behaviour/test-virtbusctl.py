@@ -279,7 +279,14 @@ def snapshots_are_made_and_gone_back_to():
         contains(ctl(*words, status=status), *parts)
     ctl("snapshot", "delete", "kept", name)
     assert [row["name"] for row in json.loads(ctl("snapshot", "list", "kept", "--json"))] == ["clean"]
-    contains(ctl("help", "snapshot"), "--metadata-only")
+    contains(ctl("help", "snapshot"), "--metadata-only", "--disk=DISK=PATH")
+    over = f"{folder}/ctl-kept-over"
+    ctl("snapshot", "create", "kept", "over", "--disk-only", f"--disk=vda={over}")
+    assert json.loads(ctl("snapshot", "list", "kept", "--json"))[1]["disks"] == "vda:external" and over in ctl("xml", "kept")
+    contains(ctl("snapshot", "create", "kept", "--disk-only", f"--disk=vda={over}", status=1), "vda", over)
+    contains(ctl("snapshot", "create", "kept", "--disk-only", "--disk=vda", status=2), "DISK=PATH")
+    contains(ctl("snapshot", "create", "kept", "--disk-only", "--disk=vda=none", status=1), "no disk")
+    assert ctl("snapshot", "create", "kept", "--disk-only", "--no-metadata") == ""
     ctl("undefine", "kept", "--snapshots")
 
 

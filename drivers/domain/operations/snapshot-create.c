@@ -15,6 +15,8 @@
 typedef struct SnapshotCreate {
         TreeCreate create;
         SnapshotOptions options;
+        void *work; /* the hypervisor's */
+        GDestroyNotify let_go;
 } SnapshotCreate;
 
 static bool was_off(const SnapshotDefinition *definition) {
@@ -60,6 +62,23 @@ const SnapshotOptions *snapshot_create_options(const Operation *operation) {
         return &((const SnapshotCreate *) operation)->options;
 }
 
+void snapshot_create_keep(Operation *operation, void *work, GDestroyNotify let_go) {
+        ((SnapshotCreate *) operation)->work = work;
+        ((SnapshotCreate *) operation)->let_go = let_go;
+}
+
+void *snapshot_create_kept(const Operation *operation) {
+        return ((const SnapshotCreate *) operation)->work;
+}
+
+/* First, as what is half made may be removed by the next operation. */
+static void create_free(Operation *operation) {
+        const SnapshotCreate *self = (const SnapshotCreate *) operation;
+        if (self->work)
+                self->let_go(self->work);
+        tree_create_free(operation);
+}
+
 static bool is_offered(const Hypervisor *hypervisor) {
         return HYPERVISOR_HAS(hypervisor, snapshots, create);
 }
@@ -87,7 +106,7 @@ static bool check(SnapshotCreate *self, GError **error) {
         bool active = domain_is_active(domain);
         tree_create_name(&self->create);
         if (!snapshots_check(domain, error) || !disk_jobs_check_none(domain, NULL, "a snapshot is made", error) ||
-            !checkpoints_check_none(domain, "it goes back to a snapshot", error))
+            !checkpoints_check_none(domain, "a snapshot is made", error))
                 return false;
         if (!tree_create_check(&self->create, error))
                 return false;
@@ -136,7 +155,7 @@ const OperationClass snapshot_create_class = {
         .is_offered = is_offered,
         .begin = create_begin,
         .reply = create_reply,
-        .free = tree_create_free,
+        .free = create_free,
 };
 
 /* Making known */

@@ -23,3 +23,7 @@ Operation *snapshot_redefine_new(Call *call, SnapshotDefinition *definition, Sna
 /* What is being made: it is complete. */
 const SnapshotDefinition *snapshot_create_definition(const Operation *operation);
 const SnapshotOptions *snapshot_create_options(const Operation *operation);
+
+/* What the hypervisor keeps of its work, until the operation ends: then LET_GO gets it. */
+void snapshot_create_keep(Operation *operation, void *work, GDestroyNotify let_go);
+void *snapshot_create_kept(const Operation *operation);

@@ -26,7 +26,9 @@ static bool check(const TreeDelete *self, GError **error) {
 
 static void take_out(Operation *operation, const TreeItem *item, const char *traces) {
         const SnapshotDefinition *definition = (const SnapshotDefinition *) item;
-        if (snapshot_definition_has(definition, SNAPSHOT_INTERNAL))
+        bool is_somewhere = snapshot_definition_has(definition, SNAPSHOT_INTERNAL) ||
+                            snapshot_definition_has(definition, SNAPSHOT_EXTERNAL);
+        if (is_somewhere)
                 operation->domain->connection->hypervisor->snapshots->remove(operation, definition, traces);
         else
                 tree_delete_removed(operation, NULL);

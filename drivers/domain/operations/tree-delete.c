@@ -62,6 +62,26 @@ void tree_delete_removed(Operation *operation, const GError *error) {
         operation_finish(operation, error);
 }
 
+void tree_delete_made(Operation *operation, bool forgotten) {
+        TreeDelete *self = (TreeDelete *) operation;
+        TreeItem *item = (TreeItem *) tree_pending(operation->domain, tree_of(self));
+        TreeChange *change = tree_change_new(operation->domain, tree_of(self));
+        if (item && !forgotten) {
+                tree_change_put(change, item);
+                tree_change_set_current(change, item->name);
+        }
+        tree_change_set_pending(change, NULL, NULL);
+        tree_change_write(change, on_written, self);
+}
+
+void tree_delete_keep(Operation *operation, void *work, GDestroyNotify let_go) {
+        TreeDelete *self = (TreeDelete *) operation;
+        if (self->work)
+                self->let_go(self->work);
+        self->work = work;
+        self->let_go = let_go;
+}
+
 static const TreeItem *find_next(const TreeDelete *self) {
         const Domain *domain = self->operation.domain;
         if (!self->name)
@@ -117,6 +137,7 @@ void tree_delete_begin(Operation *operation) {
 
 void tree_delete_free(Operation *operation) {
         TreeDelete *self = (TreeDelete *) operation;
+        tree_delete_keep(operation, NULL, NULL);
         g_free(self->name);
         g_clear_pointer(&self->names, g_ptr_array_unref);
 }

@@ -29,6 +29,8 @@ struct TreeDelete {
         TreeDeleteOptions options;
         bool has_left;    /* its guest: tree_delete_leaves_guest */
         GPtrArray *names; /* char *: to be deleted, children before their parents */
+        void *work;       /* the hypervisor's */
+        GDestroyNotify let_go;
 };
 
 Operation *tree_delete_new(const OperationClass *class, Call *call, const TreeDeleteKind *kind, const char *name,
@@ -39,6 +41,12 @@ bool tree_delete_read(sd_bus_message *message, TreeDeleteOptions *options, GErro
 
 /* The hypervisor has taken out of the images what one had in them; what was not there is no error. */
 void tree_delete_removed(Operation *operation, const GError *error);
+
+/* What was half made is made after all, and known; FORGOTTEN: or nothing is to be known of it. */
+void tree_delete_made(Operation *operation, bool forgotten);
+
+/* What the hypervisor keeps of its work on one, until it works on the next, or the operation ends: then LET_GO gets it. */
+void tree_delete_keep(Operation *operation, void *work, GDestroyNotify let_go);
 
 /* What is being taken out is in an image that its guest has not: the guest's end is none of it. */
 void tree_delete_leaves_guest(Operation *operation);

@@ -134,3 +134,24 @@ bool image_open_target(ImageTarget *target, GError **error) {
                                                            ": a %s is of the same size",
                                                            target->path, there, target->size, target->what));
 }
+
+static bool is_zero(const uint8_t *data, size_t size) {
+        return size == 0 || (data[0] == 0 && memcmp(data, data + 1, size - 1) == 0);
+}
+
+/* The disk's first table is as it was made, which is at its end. */
+bool image_is_unwritten(int fd) {
+        g_autofree uint8_t *cluster = g_malloc0(CLUSTER);
+        struct stat info;
+        uint32_t n_entries;
+        if (fstat(fd, &info) < 0 || !S_ISREG(info.st_mode) || pread(fd, cluster, HEADER_BYTES, 0) != HEADER_BYTES)
+                return false;
+        memcpy(&n_entries, cluster + 36, sizeof n_entries);
+        uint64_t bytes = (uint64_t) be32toh(n_entries) * ENTRY_BYTES, n_table = MAX((bytes + CLUSTER - 1) / CLUSTER, 1);
+        if ((uint64_t) info.st_size != (3 + n_table) * CLUSTER)
+                return false;
+        for (uint64_t i = 0; i < n_table; i++)
+                if (pread(fd, cluster, CLUSTER, (off_t) ((3 + i) * CLUSTER)) != (ssize_t) CLUSTER || !is_zero(cluster, CLUSTER))
+                        return false;
+        return true;
+}

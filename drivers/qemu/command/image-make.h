@@ -28,3 +28,6 @@ typedef struct ImageTarget {
 } ImageTarget;
 
 bool image_open_target(ImageTarget *target, GError **error);
+
+/* Whether a qcow2 that was made so is as it was made: nothing has been written into it. What cannot be read was written. */
+bool image_is_unwritten(int fd);

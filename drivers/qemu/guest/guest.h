@@ -101,6 +101,8 @@ struct Guest {
         sd_event_source *block_job_timer;
         struct BlockOpening *block_opening;   /* of the one that begins, or NULL */
         struct Snapshotting *snapshotting;    /* what it does of a snapshot, or NULL: snapshot-live.c */
+        struct Overlaying *overlaying;        /* what it does of an external one, or NULL: snapshot-overlay.c */
+        GHashTable *overlays;                 /* alias of a disk -> index of the overlay that QEMU may have put in; or NULL */
         struct Marking *marking;              /* what it is asked of a checkpoint, or NULL: checkpoint.c */
         GError *snapshot_failure;             /* of that, while it is let go on */
         struct GuestBackup *backup;           /* that is at work, or begins, or NULL: guest-backup.h */

@@ -5,13 +5,18 @@
 #include "domain/operations/snapshot-create.h"
 #include "qemu/guest/snapshot-live.h"
 #include "qemu/guest/snapshot-off.h"
+#include "qemu/guest/snapshot-overlay.h"
 
 /* UEFI variables travel with the memory, and are in no image: without it they would be those of another time. */
 static bool check(const Domain *domain, const SnapshotDefinition *definition, const SnapshotOptions *options, GError **error) {
         const HypervisorLeftovers *leftovers = domain->connection->hypervisor->leftovers;
-        (void) options;
+        if (options->quiesce)
+                return domain_fail(
+                                domain, error, VIRTBUS_ERROR_UNSUPPORTED,
+                                "its file systems are not frozen by a snapshot yet: use Guest.FreezeFileSystems before it, and "
+                                "Guest.ThawFileSystems after");
         if (snapshot_definition_has(definition, SNAPSHOT_EXTERNAL))
-                return domain_fail(domain, error, VIRTBUS_ERROR_UNSUPPORTED, "overlays cannot be made by a snapshot yet");
+                return snapshot_overlay_check(domain, definition, error);
         if (definition->memory == SNAPSHOT_NO && leftovers->has_nvram(domain->connection, domain->uuid))
                 return domain_fail(domain, error, VIRTBUS_ERROR_UNSUPPORTED,
                                    "it has UEFI variables, which only a snapshot with memory keeps: start it first");
@@ -22,14 +27,18 @@ static bool check(const Domain *domain, const SnapshotDefinition *definition, co
 }
 
 static void prepare(Operation *operation) {
-        if (domain_is_active(operation->domain))
+        if (snapshot_definition_has(snapshot_create_definition(operation), SNAPSHOT_EXTERNAL))
+                snapshot_overlay_prepare(operation);
+        else if (domain_is_active(operation->domain))
                 snapshot_live_prepare(operation);
         else
                 snapshot_off_prepare(operation);
 }
 
 static void create(Operation *operation) {
-        if (domain_is_active(operation->domain))
+        if (snapshot_definition_has(snapshot_create_definition(operation), SNAPSHOT_EXTERNAL))
+                snapshot_overlay_create(operation);
+        else if (domain_is_active(operation->domain))
                 snapshot_live_create(operation);
         else
                 snapshot_off_create(operation);
@@ -43,7 +52,9 @@ static void load(Operation *operation) {
 }
 
 static void take_out(Operation *operation, const SnapshotDefinition *definition, const char *traces) {
-        if (domain_is_active(operation->domain))
+        if (snapshot_definition_has(definition, SNAPSHOT_EXTERNAL))
+                snapshot_overlay_settle(operation, definition, traces);
+        else if (domain_is_active(operation->domain))
                 snapshot_live_remove(operation, definition, traces);
         else
                 snapshot_off_remove(operation, definition, traces);

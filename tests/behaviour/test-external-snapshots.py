@@ -1,0 +1,217 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""External snapshots: a domain goes on with overlays, and its images stay what they were, with QEMU and a guest that writes.
+
+Usage (below tests/with-bus): test-external-snapshots.py
+"""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import xml.etree.ElementTree as ET
+
+from gi.repository import GLib
+
+from disk_rig import disk, image, start, work
+from rig import NAME, ROOT, BusError, contains, expect, run, variants
+from snapshot_rig import bus, create, current, do, end, get, names, numbers, qemu, snapshot_xml, test, whole, writes, xml_of
+
+
+def sum_of(path):
+    with open(path, "rb") as file:
+        return hashlib.sha256(file.read()).hexdigest()
+
+
+def chain(path):
+    text = subprocess.run(["qemu-img", "info", "-U", "--backing-chain", "--output=json", path], check=True, capture_output=True, text=True).stdout
+    return [(layer["filename"], layer["format"], layer.get("backing-filename")) for layer in json.loads(text)]
+
+
+def document(domain, **options):
+    return ET.fromstring(bus.call(domain, f"{NAME}.Domain", "GetXML", "a{sv}", variants(options)))
+
+
+def images(domain, target="vda", **options):
+    """The images that a document names for a disk, from the top."""
+    element = next(disk for disk in document(domain, **options).iter("disk") if disk.find("target").get("dev") == target)
+    found = []
+    while element is not None and element.find("source") is not None:
+        found.append(element.find("source").get("file"))
+        element = element.find("backingStore")
+    return found
+
+
+def disks(*elements):
+    return f"<disks>{''.join(elements)}</disks>"
+
+
+def is_pending(uuid):
+    try:
+        with open(os.path.join(ROOT, f"qemu/state/qemu/snapshots/{uuid}.xml"), encoding="utf-8") as file:
+            return "<pending" in file.read()
+    except FileNotFoundError:
+        return False
+
+
+def a_guest_goes_on_with_overlays():
+    data = image("data.img", b"\7" * 4096)
+    drive = disk(image("cd.img"), "sda", "<readonly/>").replace("<disk type='file'>", "<disk type='file' device='cdrom'>").replace("virtio", "sata")
+    domain, path = start(qemu, "over", devices=disk(data, "vdb") + drive)
+    top, data_top = work("over.one"), work("data.one")
+    writes(domain)
+    pid = qemu.pid_of(domain)
+    one = create(domain, "one", disk_only=True)
+    assert qemu.state(domain) == "running" and qemu.pid_of(domain) == pid and current(domain) == one
+    assert get(one, "State") == "disk-snapshot" and get(one, "Memory") == "no"
+    assert get(one, "Disks") == [("vda", "external"), ("vdb", "external"), ("sda", "no")]
+    kept = {each: sum_of(each) for each in (path, data)}
+    for options in ({}, {"inactive": True}):
+        assert images(domain, **options) == [top, path] and images(domain, "vdb", **options) == [data_top, data]
+    writes(domain)
+    assert chain(data_top)[0] == (data_top, "qcow2", data) and chain(top)[1][:2] == (path, "qcow2")
+    named = [(e.get("name"), e.find("source").get("file")) for e in ET.fromstring(xml_of(one)).iter("disk") if e.get("snapshot") == "external"]
+    assert named == [("vda", top), ("vdb", data_top)]
+    create(domain, "two", disk_only=True)
+    writes(domain)
+    assert images(domain) == [work("over.two"), top, path] and all(sum_of(each) == kept[each] for each in kept)
+    with open(top, "rb") as file:
+        assert b"/dev/fdset" not in file.read(65536)
+    qemu.do(domain, "Destroy")
+    whole(work("over.two"))
+    qemu.do(domain, "Start")
+    writes(domain)
+    assert images(domain) == [work("over.two"), top, path]
+    end(qemu, domain)
+
+
+def a_domain_that_is_off_gets_overlays():
+    raw, base, lower = image("off.img", b"\1" * 4096), image("off-base.qcow2"), image("off-lower.img", b"\2" * 512)
+    subprocess.run(["qemu-img", "rebase", "-u", "-F", "raw", "-b", "off-lower.img", base], check=True)
+    domain = qemu.define(qemu.document("off", disk(raw) + disk(base, "vdb"), memory=16))
+    one = create(domain, "one", disk_only=True)
+    assert get(one, "State") == "shutoff" and current(domain) == one
+    assert images(domain) == [work("off.one"), raw] and images(domain, "vdb") == [work("off-base.one"), base]
+    assert chain(work("off-base.one")) == [(work("off-base.one"), "qcow2", "off-base.qcow2"), (base, "qcow2", "off-lower.img"), (lower, "raw", None)]
+    assert chain(work("off.one")) == [(work("off.one"), "qcow2", raw), (raw, "raw", None)]
+    kept = sum_of(raw), sum_of(base)
+    subprocess.run(["qemu-io", "-c", "write -P 9 0 4096", work("off.one")], check=True, capture_output=True)
+    create(domain, "two", disk_only=True)
+    assert images(domain) == [work("off.two"), work("off.one"), raw]
+    qemu.do(domain, "Start", paused=True)
+    assert images(domain, "vdb") == [work("off-base.two"), work("off-base.one"), base, lower]
+    assert (sum_of(raw), sum_of(base)) == kept
+    end(qemu, domain)
+
+
+def files_are_named_reused_and_refused_by_name():
+    domain, path = start(qemu, "named")
+    other = image("named-other.img")
+    named = "CreateSnapshotWithFiles"
+
+    def over(file, more="", target="vda"):
+        return disks(f"<disk name='{target}' snapshot='external'>{more}<source file='{file}'/></disk>")
+    before, here = document(domain), sorted(os.listdir(os.path.dirname(path)))
+    contains(expect("InvalidArgument", create, domain, "one", over(other), named, disk_only=True), "named", "vda", other)
+    contains(expect("InvalidArgument", create, domain, "one", over(path), named, disk_only=True), "vda", path)
+    contains(expect("InvalidArgument", create, domain, "one", over(other), named, disk_only=True, reuse=True), "vda", "qcow2")
+    contains(expect("Unsupported", create, domain, "one", over(other, "<driver type='raw'/>"), named, disk_only=True, reuse=True), "vda", "qcow2")
+    small, stray = image("named-small.qcow2", size=1 << 20), image("named-stray.qcow2")
+    contains(expect("InvalidArgument", create, domain, "one", over(small), named, disk_only=True, reuse=True), "vda", small, "bytes")
+    contains(expect("InvalidArgument", create, domain, "one", over(stray), named, disk_only=True, reuse=True), "vda", stray, "rebase")
+    expect("InvalidArgument", create, domain, "one", disks("<disk name='vdq' snapshot='external'/>"), disk_only=True)
+    os.mkdir(work("theirs"), 0o777)
+    os.chmod(work("theirs"), 0o777)
+    os.chown(work("theirs"), 12345, 12345)
+    os.symlink("/etc/named-overlay", work("theirs/link"))
+    os.symlink(os.path.dirname(path), work("theirs/folder"))
+    for file in (work("theirs/link"), work("theirs/folder/made")):
+        contains(expect("InvalidArgument", create, domain, "one", over(file), named, disk_only=True), "vda", file)
+    assert not os.path.exists("/etc/named-overlay") and not os.path.exists(work("made"))
+    assert names(domain) == [] and ET.tostring(document(domain)) == ET.tostring(before)
+    assert sorted(os.listdir(os.path.dirname(path))) == sorted(here + ["named-small.qcow2", "named-stray.qcow2", "theirs"])
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", "named.qcow2", work("named-made.qcow2")], check=True)
+    assert create(domain, "one", over(work("named-made.qcow2")), named, disk_only=True, reuse=True, no_metadata=True) == domain
+    assert names(domain) == [] and images(domain) == [work("named-made.qcow2"), path]
+    writes(domain)
+    create(domain, "two", over(work("named-two")), named, disk_only=True, halt=True)
+    bus.wait(lambda: qemu.state(domain) == "shutoff", "it to be halted")
+    assert images(domain) == [work("named-two"), work("named-made.qcow2"), path]
+    end(qemu, domain)
+
+
+def what_cannot_have_an_overlay_is_refused_by_name():
+    def refused(more, word, **options):
+        domain = qemu.define(qemu.document("unfit", more, memory=16))
+        contains(expect("Unsupported", create, domain, "one", options.get("xml", ""), disk_only=True), "unfit", "vda", word)
+        assert names(domain) == []
+        qemu.do(domain, "Undefine")
+    raw = image("unfit.img")
+    refused(disk(raw, more="<shareable/>"), "shared")
+    refused(disk(raw, more="<readonly/>"), "only read", xml=disks("<disk name='vda' snapshot='external'/>"))
+    domain = qemu.define(qemu.document("unfit", disk(raw), memory=16))
+    contains(expect("InvalidArgument", create, domain, "one", disks("<disk name='vda' snapshot='no'/>"), disk_only=True), "no disk")
+    contains(expect("InvalidArgument", create, domain, "one", quiesce=True, disk_only=True), "quiesce")
+    qemu.do(domain, "Undefine")
+
+
+def consistent(domain, path, kept):
+    """Whatever happened: what is defined is what the guest has had, and only what is known, and used, is there."""
+    uuid, prefix = bus.get(domain, "Domain", "UUID"), os.path.basename(path)[:-5]
+    bus.wait(lambda: not is_pending(uuid), "what is half made to be settled")
+    over = [os.path.basename(image) for image in images(domain, inactive=True)[:-1]]
+    bus.wait(lambda: sorted(name[len(prefix):] for name in over) == names(domain), "it to be known")  # the file is written before
+    assert images(domain) == images(domain, inactive=True)
+    assert sorted(name for name in os.listdir(os.path.dirname(path)) if name.startswith(prefix) and name != os.path.basename(path)) == sorted(over)
+    if kept:
+        assert sum_of(path) == kept
+    subprocess.run(["qemu-img", "check", "-U", "-q", images(domain)[0]], check=True)
+
+
+def begin(domain, name, instant):
+    """Asks for one, and goes on so many milliseconds later."""
+    gone = []
+    answers = bus.begin(domain, f"{NAME}.Domain", "CreateSnapshot", "sa{sv}", snapshot_xml(name), variants({"disk_only": True}))
+    GLib.timeout_add(instant, lambda: gone.append(True))
+    bus.wait(lambda: gone, "the instant")
+    return answers
+
+
+def a_driver_that_is_killed_tears_nothing():
+    domain, path = start(qemu, "torn")
+    kept = None
+    for i, instant in enumerate((0, 2, 4, 6, 8, 10, 14, 20)):  # milliseconds
+        writes(domain, 1)
+        qemu.kill_driver(before=lambda: begin(domain, f"s{i}", instant))  # pylint: disable=cell-var-from-loop
+        assert qemu.state(domain) == "running"
+        writes(domain, 1)
+        consistent(domain, path, kept)
+        kept = kept or (sum_of(path) if names(domain) else None)
+    create(domain, "last", disk_only=True)
+    qemu.do(domain, "Destroy")
+    top = images(domain)[0]
+    found = sorted(numbers(top))
+    assert found == list(range(found[0], found[0] + len(found)))
+    qemu.do(domain, "Start")
+    writes(domain)
+    end(qemu, domain)
+
+
+def a_guest_that_dies_meanwhile_tears_nothing():
+    domain, path = start(qemu, "dead")
+    for i, instant in enumerate((0, 2, 4, 6, 8, 12)):  # milliseconds
+        if qemu.state(domain) == "shutoff":
+            qemu.do(domain, "Start")
+        pid = qemu.pid_of(domain)
+        answers = bus.begin(domain, f"{NAME}.Domain", "CreateSnapshot", "sa{sv}", snapshot_xml(f"s{i}"), variants({"disk_only": True}))
+        GLib.timeout_add(instant, lambda: os.kill(pid, signal.SIGKILL))  # pylint: disable=cell-var-from-loop
+        bus.wait(lambda: answers and qemu.state(domain) == "shutoff", "the answer, and the end")  # pylint: disable=cell-var-from-loop
+        consistent(domain, path, None)
+    qemu.do(domain, "Start")
+    create(domain, "after", disk_only=True)
+    end(qemu, domain)
+
+
+run([a_guest_goes_on_with_overlays, a_domain_that_is_off_gets_overlays, files_are_named_reused_and_refused_by_name,
+    what_cannot_have_an_overlay_is_refused_by_name, a_driver_that_is_killed_tears_nothing, a_guest_that_dies_meanwhile_tears_nothing])
