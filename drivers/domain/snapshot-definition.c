@@ -243,8 +243,7 @@ static SnapshotPlace place_in_domain(const Definition *domain, xmlDoc *document,
         return SNAPSHOT_UNSAID;
 }
 
-/* The overlay's file, where nobody names one: beside the image, with the snapshot's name as its suffix. */
-static char *overlay_path(const char *image, const char *name) {
+char *snapshot_definition_overlay(const char *image, const char *name) {
         const char *slash = strrchr(image, '/'), *dot = strrchr(image, '.');
         g_autofree char *stem = dot && slash && dot > slash + 1 ? g_strndup(image, (gsize) (dot - image)) : g_strdup(image);
         return g_strdup_printf("%s.%s", stem, name);
@@ -312,7 +311,7 @@ static bool complete_disk(void *data, void *which, const DeviceDefinition *devic
                 return tree_disk_fail(disk, VIRTBUS_ERROR_INVALID_ARGUMENT, "is a block device: name the file of its overlay",
                                       error);
         if (!disk->path)
-                disk->path = overlay_path(device->source, completing->definition->name);
+                disk->path = snapshot_definition_overlay(device->source, completing->definition->name);
         if (!disk->type)
                 disk->type = g_strdup("file");
         if (disk->format && strcmp(disk->format, "qcow2") != 0)

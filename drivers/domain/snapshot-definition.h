@@ -56,6 +56,9 @@ bool snapshot_definition_names_files(const SnapshotDefinition *definition);
 /* The document, with the passwords in it or without. */
 char *snapshot_definition_text(const SnapshotDefinition *definition, bool secrets);
 
+/* The file of an overlay that nobody names: beside the image, with NAME instead of that one's suffix. To be freed. */
+char *snapshot_definition_overlay(const char *image, const char *name);
+
 /* Finds a disk by its target, or returns NULL. */
 SnapshotDisk *snapshot_definition_find(const SnapshotDefinition *definition, const char *target);
 

@@ -5,7 +5,7 @@ import os
 import struct
 import subprocess
 
-from disk_rig import FIRST
+from disk_rig import FIRST, check
 from rig import NAME, Bus, Hypervisor, variants
 
 bus = Bus()
@@ -63,7 +63,7 @@ def whole(path):
     """No number is missing: the memory that counts, and the disk that is written, are of one instant."""
     found = sorted(numbers(path))
     assert found and found == list(range(found[0], found[0] + len(found))), (found[:5], found[-5:], len(found))
-    subprocess.run(["qemu-img", "check", "-q", path], check=True)
+    check(path)
 
 
 def writes(domain, more=2):

@@ -14,9 +14,9 @@ import xml.etree.ElementTree as ET
 
 from gi.repository import GLib
 
-from disk_rig import disk, image, start, work
+from disk_rig import check, disk, image, start, work
 from rig import NAME, ROOT, BusError, contains, expect, run, variants
-from snapshot_rig import bus, create, current, do, end, get, names, numbers, qemu, snapshot_xml, test, whole, writes, xml_of
+from snapshot_rig import bus, content, create, current, do, end, get, names, numbers, qemu, snapshot_xml, test, whole, writes, xml_of
 
 
 def sum_of(path):
@@ -166,7 +166,7 @@ def consistent(domain, path, kept):
     assert sorted(name for name in os.listdir(os.path.dirname(path)) if name.startswith(prefix) and name != os.path.basename(path)) == sorted(over)
     if kept:
         assert sum_of(path) == kept
-    subprocess.run(["qemu-img", "check", "-U", "-q", images(domain)[0]], check=True)
+    check(images(domain)[0], is_cut_off=True)
 
 
 def begin(domain, name, instant):
@@ -213,5 +213,59 @@ def a_guest_that_dies_meanwhile_tears_nothing():
     end(qemu, domain)
 
 
+def going_back_puts_new_overlays_over_the_images():
+    data = image("back-data.img", b"\7" * 4096)
+    domain, path = start(qemu, "back", devices=disk(data, "vdb"))
+    writes(domain)
+    one = create(domain, "one", disk_only=True)
+    kept = sum_of(path), sum_of(data)
+    writes(domain)
+    pid = qemu.pid_of(domain)
+    do(one, "Revert", running=True)
+    assert qemu.state(domain) == "running" and qemu.pid_of(domain) != pid and current(domain) == one
+    new, new_data = images(domain)[0], images(domain, "vdb")[0]
+    assert new.startswith(work("back.one-")) and images(domain)[1:] == [path] and images(domain, "vdb") == [new_data, data]
+    assert os.path.exists(work("back.one"))  # whoever needs it has it
+    writes(domain)
+    two = create(domain, "two", disk_only=True)
+    assert get(two, "Parent") == one and len(images(domain)) == 3
+    qemu.kill_driver()
+    do(one, "Revert")
+    assert qemu.state(domain) == "shutoff" and images(domain)[1:] == [path] and content(images(domain)[0]) == content(path)
+    assert (sum_of(path), sum_of(data)) == kept
+    do(two, "Revert", paused=True)
+    assert qemu.state(domain) == "paused" and images(domain)[1:] == [new, path] and content(images(domain)[0]) == content(new)
+    qemu.do(domain, "Destroy")
+    before = images(domain)
+    os.rename(path, path + ".away")
+    try:
+        do(one, "Revert")
+        raise AssertionError("an image that is gone was gone back to")
+    except BusError as error:
+        contains(error.message, "back", "one", path)
+    os.rename(path + ".away", path)
+    assert images(domain) == before and current(domain) == two
+    end(qemu, domain)
+
+
+def an_image_that_another_snapshot_keeps_is_not_gone_back_in():
+    path = image("kept.qcow2", b"\1" * 4096)
+    domain = qemu.define(qemu.document("kept", disk(path), memory=16))
+    inside, over = create(domain, "inside"), create(domain, "over", disk_only=True)
+    kept = sum_of(path)
+    contains(expect("OperationInvalid", do, inside, "Revert"), "kept", "inside", path, "over")
+    assert sum_of(path) == kept and current(domain) == over
+    contains(expect("Unsupported", do, over, "Delete"), "over", "metadata_only")
+    top = images(domain)[0]
+    qemu.define(qemu.document("kept", disk(path), memory=16, uuid=bus.get(domain, "Domain", "UUID")))
+    contains(expect("OperationInvalid", do, over, "Revert"), "kept", "over", path)
+    assert images(domain) == [path] and os.path.exists(top)
+    do(over, "Delete", metadata_only=True)
+    do(inside, "Revert")
+    assert images(domain) == [path] and current(domain) == inside
+    end(qemu, domain)
+
+
 run([a_guest_goes_on_with_overlays, a_domain_that_is_off_gets_overlays, files_are_named_reused_and_refused_by_name,
-    what_cannot_have_an_overlay_is_refused_by_name, a_driver_that_is_killed_tears_nothing, a_guest_that_dies_meanwhile_tears_nothing])
+    what_cannot_have_an_overlay_is_refused_by_name, a_driver_that_is_killed_tears_nothing,
+    going_back_puts_new_overlays_over_the_images, an_image_that_another_snapshot_keeps_is_not_gone_back_in, a_guest_that_dies_meanwhile_tears_nothing])

@@ -10,6 +10,7 @@
 #include "domain/operations/save-image.h"
 #include "fuzz.h"
 #include "qemu/command/image-snapshots.h"
+#include "qemu/command/image-make.h"
 #include "qemu/command/image.h"
 
 static void read_save(int fd) {
@@ -59,6 +60,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         else {
                 read_image(path);
                 read_snapshots(fd, path);
+                image_is_unwritten(fd);
         }
         return 0;
 }

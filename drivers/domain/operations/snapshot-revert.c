@@ -29,6 +29,8 @@ typedef struct SnapshotRevert {
         bool is_loaded, runs;
         Turn *turn;
         sd_event_source *off;
+        void *work; /* the hypervisor's */
+        GDestroyNotify let_go;
 } SnapshotRevert;
 
 Operation *snapshot_revert_new(Call *call, const char *name, SnapshotRevertOptions options) {
@@ -44,6 +46,24 @@ const SnapshotDefinition *snapshot_revert_definition(const Operation *operation)
 
 bool snapshot_revert_runs(const Operation *operation) {
         return ((const SnapshotRevert *) operation)->runs;
+}
+
+Definition *snapshot_revert_defines(const Operation *operation) {
+        return ((const SnapshotRevert *) operation)->inactive;
+}
+
+void snapshot_revert_define(Operation *operation, Definition *definition) {
+        SnapshotRevert *self = (SnapshotRevert *) operation;
+        g_clear_pointer(&self->inactive, definition_unref);
+        self->inactive = definition_ref(definition);
+}
+
+void snapshot_revert_keep(Operation *operation, void *work, GDestroyNotify let_go) {
+        SnapshotRevert *self = (SnapshotRevert *) operation;
+        if (self->work)
+                self->let_go(self->work);
+        self->work = work;
+        self->let_go = let_go;
 }
 
 static void revert_free(Operation *operation);
@@ -128,6 +148,60 @@ static bool is_same_hardware(const SnapshotRevert *self) {
         return now && then && strcmp(now, then) == 0;
 }
 
+static bool check_external(const SnapshotRevert *self, GError **error) {
+        const Domain *domain = self->operation.domain;
+        if (!snapshot_definition_has(self->definition, SNAPSHOT_EXTERNAL))
+                return true;
+        if (self->definition->memory == SNAPSHOT_EXTERNAL)
+                return domain_fail(
+                                domain, error, VIRTBUS_ERROR_UNSUPPORTED,
+                                "snapshot '%s' has its memory in a file, which cannot be loaded yet: define the domain with the "
+                                "images that its document names",
+                                self->name);
+        return self->definition->domain ||
+               domain_fail(domain, error, VIRTBUS_ERROR_UNSUPPORTED,
+                           "snapshot '%s' is external and does not say which images the domain had: define it with these",
+                           self->name);
+}
+
+/* What of the disks of a snapshot is at a place, by its images as they were. */
+static GHashTable *find_images(const SnapshotDefinition *snapshot, SnapshotPlace place, const Definition *otherwise) {
+        GHashTable *images = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+        g_autoptr(xmlDoc) document = snapshot->domain ? xml_parse_own(snapshot->domain, "domain", NULL) : NULL;
+        g_autoptr(Definition) was = document            ? definition_from_document(document, NULL)
+                                    : !snapshot->domain ? definition_ref((Definition *) otherwise)
+                                                        : NULL;
+        for (guint i = 0; was && i < was->devices->len; i++) {
+                const DeviceDefinition *device = was->devices->pdata[i];
+                const SnapshotDisk *disk =
+                                device->device_class == DEVICE_DISK ? snapshot_definition_find(snapshot, device->target) : NULL;
+                if (disk && disk->place == place && device->source[0])
+                        g_hash_table_add(images, g_strdup(device->source));
+        }
+        return images;
+}
+
+/* To go back to an internal one writes its images: none of them is what an external one has kept, and its overlays are over. */
+static bool check_images(const SnapshotRevert *self, GError **error) {
+        const Domain *domain = self->operation.domain;
+        g_autoptr(GHashTable) written = find_images(self->definition, SNAPSHOT_INTERNAL, domain_definition(domain));
+        for (guint i = 0; g_hash_table_size(written) > 0 && i < snapshots_count(domain); i++) {
+                const SnapshotDefinition *other = snapshots_at(domain, i)->definition;
+                g_autoptr(GHashTable) kept = find_images(other, SNAPSHOT_EXTERNAL, domain_definition(domain));
+                GHashTableIter iterator;
+                void *path;
+                g_hash_table_iter_init(&iterator, kept);
+                while (g_hash_table_iter_next(&iterator, &path, NULL))
+                        if (g_hash_table_contains(written, path))
+                                return domain_fail(domain, error, VIRTBUS_ERROR_OPERATION_INVALID,
+                                                   "snapshot '%s' is in %s, which snapshot '%s' keeps as it is, under an "
+                                                   "overlay: to "
+                                                   "go back would write it; delete that one first (metadata_only)",
+                                                   self->name, (const char *) path, other->name);
+        }
+        return true;
+}
+
 static bool check(SnapshotRevert *self, GError **error) {
         Domain *domain = self->operation.domain;
         const Snapshot *snapshot = snapshot_find(domain, self->name);
@@ -137,12 +211,8 @@ static bool check(SnapshotRevert *self, GError **error) {
         if (!snapshot)
                 return domain_fail(domain, error, VIRTBUS_ERROR_NO_SUCH_SNAPSHOT, "it has no snapshot '%s' any more", self->name);
         self->definition = snapshot_definition_ref(snapshot->definition);
-        if (snapshot_definition_has(self->definition, SNAPSHOT_EXTERNAL))
-                return domain_fail(
-                                domain, error, VIRTBUS_ERROR_UNSUPPORTED,
-                                "snapshot '%s' is external, to which it cannot go back yet: define it with the images that its "
-                                "document names",
-                                self->name);
+        if (!check_external(self, error) || !check_images(self, error))
+                return false;
         if (!domain->persistent && !has_memory(self))
                 return domain_fail(domain, error, VIRTBUS_ERROR_OPERATION_INVALID,
                                    "it is transient, and was off in snapshot '%s': it would be gone", self->name);
@@ -360,6 +430,7 @@ static OperationFate fate(const Operation *operation) {
 
 static void revert_free(Operation *operation) {
         SnapshotRevert *self = (SnapshotRevert *) operation;
+        snapshot_revert_keep(operation, NULL, NULL);
         if (self->turn)
                 turn_end(self->turn);
         sd_event_source_disable_unref(self->off);

@@ -28,3 +28,11 @@ void snapshot_loaded(Operation *operation, const GError *error);
 
 /* Tells who waits for a guest's end. */
 extern const DomainListener snapshot_revert_listener;
+
+/* Of one that is external, before snapshot_loaded: the images that it has are under overlays, which DEFINITION names. It becomes
+ * what is defined; a reference is taken. What the operation is to define without these may be NULL. */
+Definition *snapshot_revert_defines(const Operation *operation);
+void snapshot_revert_define(Operation *operation, Definition *definition);
+
+/* What the hypervisor keeps of its work, until it keeps other, or the operation ends: then LET_GO gets it. */
+void snapshot_revert_keep(Operation *operation, void *work, GDestroyNotify let_go);

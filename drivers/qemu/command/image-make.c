@@ -22,6 +22,7 @@
 
 /* The largest disk: its first table has a cluster for each 4 TiB, which all fit into one block of reference counts. */
 #define SIZE_MAX_BYTES (UINT64_C(1) << 56)
+#define TABLE_CLUSTERS_MAX (SIZE_MAX_BYTES / CLUSTER / (CLUSTER / ENTRY_BYTES) * ENTRY_BYTES / CLUSTER)
 
 static void put32(uint8_t *at, uint32_t value) {
         value = htobe32(value);
@@ -148,7 +149,7 @@ bool image_is_unwritten(int fd) {
                 return false;
         memcpy(&n_entries, cluster + 36, sizeof n_entries);
         uint64_t bytes = (uint64_t) be32toh(n_entries) * ENTRY_BYTES, n_table = MAX((bytes + CLUSTER - 1) / CLUSTER, 1);
-        if ((uint64_t) info.st_size != (3 + n_table) * CLUSTER)
+        if (n_table > TABLE_CLUSTERS_MAX || (uint64_t) info.st_size != (3 + n_table) * CLUSTER)
                 return false;
         for (uint64_t i = 0; i < n_table; i++)
                 if (pread(fd, cluster, CLUSTER, (off_t) ((3 + i) * CLUSTER)) != (ssize_t) CLUSTER || !is_zero(cluster, CLUSTER))

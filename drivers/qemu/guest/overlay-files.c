@@ -227,6 +227,16 @@ void overlay_files_make(OverlayFiles *files, GError **error) {
         user_rights_leave(rights);
 }
 
+void overlay_files_look(const OverlayFiles *files, GError **error) {
+        g_autoptr(UserRights) rights = NULL;
+        bool fine = user_rights_find(files->rights, &rights, error) && user_rights_enter(rights, error);
+        for (guint i = 0; fine && i < files->all->len; i++) {
+                Overlay *overlay = files->all->pdata[i];
+                fine = find_size(overlay, error);
+        }
+        user_rights_leave(rights);
+}
+
 void overlay_files_name(OverlayFiles *files, GError **error) {
         g_autoptr(UserRights) rights = NULL;
         if (user_rights_find(files->rights, &rights, error) && user_rights_enter(rights, error))

@@ -38,6 +38,9 @@ void overlay_files_free(OverlayFiles *files);
 void overlay_files_make(OverlayFiles *files, GError **error);
 void overlay_files_name(OverlayFiles *files, GError **error);
 
+/* For a worker: whether the images are there that they would be over. */
+void overlay_files_look(const OverlayFiles *files, GError **error);
+
 /* For a worker: removes those that were made, by the traces that are given, and that nothing has been written into since: what
  * somebody has written is never removed. */
 void overlay_files_remove(OverlayFiles *files, GError **error);

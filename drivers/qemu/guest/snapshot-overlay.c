@@ -5,7 +5,6 @@
 
 #include "bus.h"
 #include "domain/domain-status.h"
-#include "domain/images-change.h"
 #include "domain/operations/snapshot-create.h"
 #include "domain/operations/tree-create.h"
 #include "domain/operations/tree-delete.h"
@@ -15,109 +14,12 @@
 #include "qemu/guest/collect.h"
 #include "qemu/guest/node-bitmap.h"
 #include "qemu/guest/nodes.h"
-#include "qemu/guest/overlay-files.h"
+#include "qemu/guest/overlaying.h"
 #include "qemu/guest/plugging.h"
-#include "qemu/guest/snapshot-images.h"
 #include "qemu/monitor/script.h"
 
 /* A word among the traces of one that is to be forgotten once it is made. */
 #define NO_METADATA "no-metadata"
-
-/* One that is being made, or settled. It is the operation's, and, while it is busy, of what it waits for. QEMU's answers find it
- * by the guest. */
-typedef struct Overlaying {
-        Domain *domain; /* a reference */
-        Operation *operation;
-        Guest *guest; /* of a domain that is up */
-        OverlayFiles *files;
-        char *name;
-        bool is_written_down; /* by the tree: it is settled if it is not made */
-        bool is_busy;         /* it is data of what will be called */
-        bool is_settled;      /* what is done is settling */
-        bool is_forgotten;
-        GError *failure; /* why it goes back */
-        void (*removed)(struct Overlaying *self);
-} Overlaying;
-
-static void overlaying_free(Overlaying *self) {
-        if (self->files)
-                overlay_files_free(self->files);
-        g_clear_error(&self->failure);
-        g_free(self->name);
-        domain_unref(self->domain);
-        g_free(self);
-}
-
-static void leave_guest(Overlaying *self) {
-        if (self->guest && self->guest->overlaying == self)
-                self->guest->overlaying = NULL;
-        self->guest = NULL;
-}
-
-/* Its operation has ended. */
-static void let_go(void *data) {
-        Overlaying *self = data;
-        self->operation = NULL;
-        leave_guest(self);
-        if (self->is_busy)
-                return;
-        if (!self->is_written_down && !self->is_settled)
-                overlay_files_give_up(g_steal_pointer(&self->files));
-        overlaying_free(self);
-}
-
-/* What it waited for has come: whether it is still wanted. */
-static bool came(Overlaying *self) {
-        self->is_busy = false;
-        if (self->operation)
-                return true;
-        let_go(self);
-        return false;
-}
-
-static Overlaying *overlaying_new(Operation *operation, const SnapshotDefinition *definition, GError **error) {
-        Domain *domain = operation->domain;
-        g_autoptr(GError) failure = NULL;
-        OverlayFiles *files = overlay_files_new(domain, definition, domain_definition(domain), &failure);
-        if (!files) {
-                domain_fail(domain, error, virtbus_error_code(failure), "snapshot '%s': %s", definition->name, failure->message);
-                return NULL;
-        }
-        Overlaying *self = g_new0(Overlaying, 1);
-        *self = (Overlaying){
-                .domain = domain_ref(domain),
-                .operation = operation,
-                .guest = domain_is_active(domain) ? domain->run : NULL,
-                .files = files,
-                .name = g_strdup(definition->name),
-        };
-        if (self->guest)
-                self->guest->overlaying = self;
-        return self;
-}
-
-static GError *explain(const Overlaying *self, const GError *failure) {
-        GError *error = NULL;
-        domain_fail(self->domain, &error, virtbus_error_code(failure), "snapshot '%s': %s", self->name, failure->message);
-        return error;
-}
-
-/* What the images of its disks become, or, BACK, were. */
-static ImagesChange *change_new(const Overlaying *self, bool back) {
-        ImagesChange *change = images_change_new(self->domain);
-        for (guint i = 0; i < self->files->all->len; i++) {
-                const Overlay *overlay = self->files->all->pdata[i];
-                g_autoptr(GPtrArray) over = disk_chain_new(), under = disk_chain_new();
-                disk_chain_add(over, &(DiskImage){ overlay->index, (char *) (overlay->is_device ? "block" : "file"),
-                                                   overlay->path, (char *) "qcow2", false });
-                for (guint k = 0; k < overlay->under->len; k++) {
-                        disk_chain_add(over, overlay->under->pdata[k]);
-                        disk_chain_add(under, overlay->under->pdata[k]);
-                }
-                images_change_add(change, overlay->alias, overlay->target, back ? over : under, back ? under : over);
-        }
-        return change;
-}
 
 /* Kept in the status from before QEMU hears of the overlays until what is known says them */
 
@@ -156,7 +58,7 @@ static void load(Guest *guest, xmlNode *saved) {
 
 static void forget(Guest *guest) {
         if (guest->overlaying)
-                leave_guest(guest->overlaying);
+                overlaying_leave_guest(guest->overlaying);
         g_clear_pointer(&guest->overlays, g_hash_table_unref);
 }
 
@@ -194,9 +96,9 @@ bool snapshot_overlay_check(const Domain *domain, const SnapshotDefinition *defi
 
 static void on_made(void *data, const GError *failure) {
         Overlaying *self = data;
-        if (!came(self))
+        if (!overlaying_came(self))
                 return;
-        g_autoptr(GError) error = failure ? explain(self, failure) : NULL;
+        g_autoptr(GError) error = failure ? overlaying_explain(self, failure) : NULL;
         const SnapshotOptions *options = snapshot_create_options(self->operation);
         if (options->no_metadata)
                 g_string_append_printf(self->files->traces, "%s" NO_METADATA, self->files->traces->len > 0 ? " " : "");
@@ -229,7 +131,7 @@ static void on_sizes(void *data, JsonObject *answer, const GError *failure) {
                                           overlay->target, size > 0 ? " to put another over" : "");
         }
         if (self && error) {
-                g_autoptr(GError) told = explain(self, error);
+                g_autoptr(GError) told = overlaying_explain(self, error);
                 tree_create_prepared(self->operation, NULL, told);
         } else if (self)
                 make(self);
@@ -237,12 +139,13 @@ static void on_sizes(void *data, JsonObject *answer, const GError *failure) {
 
 void snapshot_overlay_prepare(Operation *operation) {
         g_autoptr(GError) error = NULL;
-        Overlaying *self = overlaying_new(operation, snapshot_create_definition(operation), &error);
+        Overlaying *self = overlaying_new(operation, snapshot_create_definition(operation), domain_definition(operation->domain),
+                                          &error);
         if (!self) {
                 tree_create_prepared(operation, NULL, error);
                 return;
         }
-        snapshot_create_keep(operation, self, let_go);
+        snapshot_create_keep(operation, self, overlaying_let_go);
         self->files->reuse = snapshot_create_options(operation)->reuse;
         if (!self->guest)
                 make(self);
@@ -258,7 +161,7 @@ void snapshot_overlay_prepare(Operation *operation) {
 static void on_removed(void *data, const GError *error) {
         Overlaying *self = data;
         (void) error;
-        if (came(self))
+        if (overlaying_came(self))
                 self->removed(self);
 }
 
@@ -287,7 +190,7 @@ static void tell_removed(Overlaying *self) {
 static void on_defined_back(void *data, const ImagesChange *change, const GError *error) {
         Overlaying *self = data;
         (void) change;
-        if (!came(self))
+        if (!overlaying_came(self))
                 return;
         void (*told)(Overlaying *) = self->is_settled ? tell_removed : tell_made_not;
         if (error) {
@@ -300,7 +203,7 @@ static void on_defined_back(void *data, const ImagesChange *change, const GError
 
 static void define_back(Overlaying *self) {
         self->is_busy = true;
-        images_change_define(change_new(self, true), on_defined_back, self);
+        images_change_define(overlaying_change(self, true), on_defined_back, self);
 }
 
 static void on_dropped(void *data, const GError *unused) {
@@ -347,7 +250,7 @@ static void take_over(Overlaying *self) {
                 json_add(options, "backing", 's', below, NULL);
                 nodes_add(guest, name, options, -1);
         }
-        ImagesChange *change = change_new(self, false);
+        ImagesChange *change = overlaying_change(self, false);
         if (!images_change_run(change, false, &error))
                 log_error("domain '%s': its document says other images than it has since snapshot '%s': %s",
                           domain_name(self->domain), self->name, error->message);
@@ -361,7 +264,7 @@ static void take_over(Overlaying *self) {
 }
 
 static void go_back(Overlaying *self, const GError *failure) {
-        self->failure = explain(self, failure);
+        self->failure = overlaying_explain(self, failure);
         if (self->guest)
                 drop_nodes(self->guest, self->files, false);
         define_back(self);
@@ -378,7 +281,7 @@ static void on_put_in(void *data, const GError *failure) {
         } else if (monitor_is_there(guest->monitor))
                 go_back(self, failure);
         else {
-                g_autoptr(GError) error = explain(self, failure);
+                g_autoptr(GError) error = overlaying_explain(self, failure);
                 tree_create_unknown(self->operation, error);
         }
 }
@@ -439,7 +342,7 @@ static void on_defined(void *data, const ImagesChange *change, const GError *fai
         Overlaying *self = data;
         g_autoptr(GError) error = failure ? g_error_copy(failure) : NULL;
         (void) change;
-        if (!came(self))
+        if (!overlaying_came(self))
                 return;
         if (!error && self->guest)
                 guest_check_monitor(self->domain, &error);
@@ -453,15 +356,15 @@ static void on_defined(void *data, const ImagesChange *change, const GError *fai
 
 static void on_named(void *data, const GError *failure) {
         Overlaying *self = data;
-        if (!came(self))
+        if (!overlaying_came(self))
                 return;
         if (failure) {
-                self->failure = explain(self, failure);
+                self->failure = overlaying_explain(self, failure);
                 remove_files(self, tell_made_not);
                 return;
         }
         self->is_busy = true;
-        images_change_define(change_new(self, false), on_defined, self);
+        images_change_define(overlaying_change(self, false), on_defined, self);
 }
 
 static void name_in_worker(void *data, GError **error) {
@@ -488,7 +391,7 @@ static void on_nodes(void *data, JsonObject *answer, const GError *error) {
         if (!self)
                 return;
         if (error) {
-                g_autoptr(GError) told = explain(self, error);
+                g_autoptr(GError) told = overlaying_explain(self, error);
                 tree_delete_removed(self->operation, told);
                 return;
         }
@@ -522,7 +425,7 @@ static bool names_overlays(const Overlaying *self, const Definition *definition)
 
 static void on_turn(void *data, Turn *turn, const GError *cancelled) {
         Overlaying *self = data;
-        if (!came(self)) {
+        if (!overlaying_came(self)) {
                 if (turn)
                         turn_end(turn);
                 return;
@@ -541,12 +444,12 @@ static void on_turn(void *data, Turn *turn, const GError *cancelled) {
 void snapshot_overlay_settle(Operation *operation, const SnapshotDefinition *definition, const char *traces) {
         g_auto(GStrv) words = g_strsplit(traces ? traces : "", " ", -1);
         g_autoptr(GError) error = NULL;
-        Overlaying *self = overlaying_new(operation, definition, &error);
+        Overlaying *self = overlaying_new(operation, definition, domain_definition(operation->domain), &error);
         if (!self) {
                 tree_delete_removed(operation, error);
                 return;
         }
-        tree_delete_keep(operation, self, let_go);
+        tree_delete_keep(operation, self, overlaying_let_go);
         self->is_settled = true;
         self->is_forgotten = g_strv_contains((const char *const *) words, NO_METADATA);
         self->files->given = g_strdup(traces);

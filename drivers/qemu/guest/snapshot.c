@@ -3,6 +3,8 @@
 
 #include "domain/connection.h"
 #include "domain/operations/snapshot-create.h"
+#include "domain/operations/snapshot-revert.h"
+#include "qemu/guest/overlay-revert.h"
 #include "qemu/guest/snapshot-live.h"
 #include "qemu/guest/snapshot-off.h"
 #include "qemu/guest/snapshot-overlay.h"
@@ -44,8 +46,17 @@ static void create(Operation *operation) {
                 snapshot_off_create(operation);
 }
 
+static void look(Operation *operation) {
+        if (snapshot_definition_has(snapshot_revert_definition(operation), SNAPSHOT_EXTERNAL))
+                overlay_revert_look(operation);
+        else
+                snapshot_off_look(operation);
+}
+
 static void load(Operation *operation) {
-        if (domain_is_active(operation->domain))
+        if (snapshot_definition_has(snapshot_revert_definition(operation), SNAPSHOT_EXTERNAL))
+                overlay_revert_load(operation);
+        else if (domain_is_active(operation->domain))
                 snapshot_live_load(operation);
         else
                 snapshot_off_load(operation);
@@ -64,7 +75,7 @@ const HypervisorSnapshots snapshot_functions = {
         .check = check,
         .prepare = prepare,
         .create = create,
-        .look = snapshot_off_look,
+        .look = look,
         .load = load,
         .remove = take_out,
 };
