@@ -400,7 +400,7 @@ def the_tree_is_one(hypervisor):
     hypervisor.kill_driver()
     assert names(domain) == sorted(["a", get(odd, "Name")]) and current(domain) == odd
     error = expect("OperationInvalid", hypervisor.do, domain, "Undefine")
-    contains(error, "tree-2", "2 snapshots")
+    contains(error, "tree-2", "snapshots (2)")
     hypervisor.do(domain, "Undefine", snapshots=True)
     domain = hypervisor.define(hypervisor.document("tree", disk(data)))
     assert names(domain) == []
