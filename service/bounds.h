@@ -158,8 +158,8 @@
 
 /* Signals that the connections of a user on the bus have not read, and those of all. Of a user who has more, a connection that
  * has UNREAD_BYTES_ASKED of them itself is sent no more of them until it has read: it misses what is told meanwhile, and is
- * told that. Before a user has that many, those connections that have a large part of them are sent no more, so that one which does
- * not read costs the user's others nothing. */
+ * told that. Before a user has that many, those connections that have a large part of them are sent no more, so that one which
+ * does not read costs the user's others nothing. */
 #define UNREAD_SIGNAL_BYTES_PER_USER_MANY (12 * 1024 * 1024)
 #define UNREAD_SIGNAL_BYTES_LARGE_PART (4 * 1024 * 1024)
 #define UNREAD_SIGNAL_BYTES_PER_USER_MAX (16 * 1024 * 1024)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Bindings of network filters: the ports of networks and of the host that have one, by the names of their interfaces. Nobody makes them by
- * themselves: a port has the filter that the card of its domain names. */
+/* Bindings of network filters: the ports of networks and of the host that have one, by the names of their interfaces. Nobody
+ * makes them by themselves: a port has the filter that the card of its domain names. */
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What is measured of a guest when somebody asks for it: how fast it writes its memory; and events of its processors, none of which
- * are counted. */
+/* What is measured of a guest when somebody asks for it: how fast it writes its memory; and events of its processors, none of
+ * which are counted. */
 
 #include <string.h>
 

@@ -15,7 +15,8 @@ typedef struct MonitorEvents MonitorEvents;
 MonitorEvents *monitor_events_new(Conversation *conversation, Domains *const *domains);
 void monitor_events_free(MonitorEvents *events);
 
-/* Which events a callback wants: of this name, in any case of letters, or those that this regular expression matches; NULL for all. */
+/* Which events a callback wants: of this name, in any case of letters, or those that this regular expression matches; NULL for
+ * all. */
 typedef struct MonitorFilter {
         const char *event;
         bool is_pattern, any_case;

@@ -16,7 +16,7 @@ from gi.repository import GLib
 
 from disk_rig import check, disk, image, start, work
 from rig import NAME, ROOT, BusError, contains, expect, run, variants
-from snapshot_rig import bus, content, create, current, do, end, get, names, numbers, qemu, snapshot_xml, test, whole, writes, xml_of
+from snapshot_rig import bus, content, create, current, do, end, get, names, numbers, qemu, snapshot_xml, whole, writes, xml_of
 
 
 def sum_of(path):

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* A document of a processor: compared, brought together with another, and made a guest's; behind a line with '{', what a QEMU says
- * that a model has. */
+/* A document of a processor: compared, brought together with another, and made a guest's; behind a line with '{', what a QEMU
+ * says that a model has. */
 
 #include <string.h>
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Who reads what QEMUs tell by themselves: each reader has a pipe, into which a line goes for each event: the time, in seconds since
- * 1970 with a fraction of six digits, the domain's UUID, the event's name, and its data, if it has any, as JSON. Nobody waits for a
- * reader: what does not fit into its pipe it does not get; before what fits again comes a line of an event MISSED, of no domain ("-"),
- * whose data have their count. */
+/* Who reads what QEMUs tell by themselves: each reader has a pipe, into which a line goes for each event: the time, in seconds
+ * since 1970 with a fraction of six digits, the domain's UUID, the event's name, and its data, if it has any, as JSON. Nobody
+ * waits for a reader: what does not fit into its pipe it does not get; before what fits again comes a line of an event MISSED,
+ * of no domain ("-"), whose data have their count. */
 
 #include "domain/connection.h"
 #include "qemu/guest/guest.h"

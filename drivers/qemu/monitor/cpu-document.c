@@ -132,8 +132,8 @@ static bool read_wish(const CpuModels *models, xmlNode *cpu, Wish *wish, GError 
         return true;
 }
 
-/* The <cpu> of a document: itself, that of capabilities' host, that of what guests of a machine get, or a domain's; *CPU is NULL, with
- * an error, where it has none. */
+/* The <cpu> of a document: itself, that of capabilities' host, that of what guests of a machine get, or a domain's; *CPU is
+ * NULL, with an error, where it has none. */
 static xmlDoc *parse(const char *xml, xmlNode **cpu, GError **error) {
         static const char *const places[][2] = { { "capabilities", "host/cpu" },
                                                  { "domainCapabilities", "cpu" },

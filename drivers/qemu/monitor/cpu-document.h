@@ -27,8 +27,8 @@ CpuHost cpu_host_of_guests(const CpuModels *models, const char *arch);
 /* The processor that flags of /proc/cpuinfo's TEXT tell of. */
 CpuHost cpu_host_of_flags(const CpuModels *models, const char *arch, const char *text);
 
-/* Compares what XML, a <cpu> or a document that has one, asks for with what HOST has: a superset has more. *MISSING gets what an incompatible one lacks, in
- * words, to be freed. False with an error: InvalidXML. */
+/* Compares what XML, a <cpu> or a document that has one, asks for with what HOST has: a superset has more. *MISSING gets what
+ * an incompatible one lacks, in words, to be freed. False with an error: InvalidXML. */
 bool cpu_document_compare(const CpuModels *models, const CpuHost *host, const char *xml, CpuComparison *result, char **missing,
                           GError **error);
 
