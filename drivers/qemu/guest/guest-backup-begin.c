@@ -43,13 +43,7 @@ static void add_file(Guest *guest, Script *script, guint index, BackupFile *file
                 json_add(of_format, "backing", 's', backing, NULL);
         else if (strcmp(file->format, "qcow2") == 0)
                 json_add(of_format, "backing", 'n', NULL);
-        nodes_add(guest, storage, of_storage, file->fd);
-        nodes_add(guest, format, of_format, -1);
-        script_add(script,
-                   monitor_request_new("add-fd", json_make("fdset-id", 'i', (gint64) set, "opaque", 's', GUEST_BACKUP_SETS, NULL),
-                                       steal_fd(&file->fd)));
-        script_add_command(script, "blockdev-add", of_storage);
-        script_add_command(script, "blockdev-add", of_format);
+        nodes_add_image(guest, script, set, GUEST_BACKUP_SETS, steal_fd(&file->fd), of_storage, of_format);
 }
 
 /* What was written since the checkpoint, as it is at the instant of the backup: it goes with the scratch image. */

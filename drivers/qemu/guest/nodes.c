@@ -290,6 +290,16 @@ GPtrArray *nodes_names(const Guest *guest) {
 
 /* Opening another */
 
+void nodes_add_image(Guest *guest, Script *script, unsigned set, const char *whose, int fd, JsonObject *storage,
+                     JsonObject *format) {
+        nodes_add(guest, json_string(storage, "node-name"), storage, fd);
+        nodes_add(guest, json_string(format, "node-name"), format, -1);
+        script_add(script,
+                   monitor_request_new("add-fd", json_make("fdset-id", 'i', (gint64) set, "opaque", 's', whose, NULL), fd));
+        script_add_command(script, "blockdev-add", storage);
+        script_add_command(script, "blockdev-add", format);
+}
+
 void nodes_open(Guest *guest, Script *script, const NewNode *new) {
         g_autofree char *file = g_strdup_printf(SET_PATH "%u", new->set),
                         *storage = nodes_name(new->alias, new->index, "storage"),
@@ -307,13 +317,7 @@ void nodes_open(Guest *guest, Script *script, const NewNode *new) {
                 json_add(options, "backing", 's', below, NULL);
         else if (strcmp(new->format, "qcow2") == 0)
                 json_add(options, "backing", 'n', NULL);
-        nodes_add(guest, storage, file_options, new->fd);
-        nodes_add(guest, format, options, -1);
-        script_add(script,
-                   monitor_request_new("add-fd", json_make("fdset-id", 'i', (gint64) new->set, "opaque", 's', new->alias, NULL),
-                                       new->fd));
-        script_add_command(script, "blockdev-add", file_options);
-        script_add_command(script, "blockdev-add", options);
+        nodes_add_image(guest, script, new->set, new->alias, new->fd, file_options, options);
 }
 
 void nodes_forget_image(Guest *guest, const char *alias, uint32_t index) {

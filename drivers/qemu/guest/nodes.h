@@ -66,6 +66,11 @@ typedef struct NewNode {
         int fd;       /* which is taken */
 } NewNode;
 
+/* Adds to a script what makes the nodes of a file and of the image in it, by these options, and remembers them. FD, which is the
+ * file and is taken, goes into a set of WHOSE that is free; the options are taken. */
+void nodes_add_image(Guest *guest, Script *script, unsigned set, const char *whose, int fd, JsonObject *storage,
+                     JsonObject *format);
+
 /* Adds to a script what opens one to be written, and remembers it; where that fails it is to be forgotten again. */
 void nodes_open(Guest *guest, Script *script, const NewNode *new);
 void nodes_forget_image(Guest *guest, const char *alias, uint32_t index);
