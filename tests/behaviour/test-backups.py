@@ -208,7 +208,7 @@ def clients_read_it_as_the_disk_was():
         restored[begun:ended] = second[begun:ended]
     assert restored == second and sum(ended - begun for begun, ended in parts) < SIZE
     finish(job)
-    assert not os.path.exists(address) and files() == before
+    bus.wait(lambda: files() == before, "its socket to go")
     with socket.socket() as probe:  # a port that is free
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
