@@ -16,12 +16,9 @@ void monitor_bus_command(Call *call, Domain *domain, const char *command, sd_bus
         g_autoptr(GError) error = NULL;
         bool human = false;
         const Hypervisor *hypervisor = domain->connection->hypervisor;
-        if (!options_read(options, &error, "human", 'b', &human, NULL) ||
-            !offers_check_domain(domain, HYPERVISOR_HAS(hypervisor, machine, monitor_command), "MonitorCommand", &error))
-                ;
-        else if (!check_up(domain, "MonitorCommand", &error))
-                ;
-        else if (!command[0] || strlen(command) > MONITOR_COMMAND_BYTES_MAX)
+        if (options_read(options, &error, "human", 'b', &human, NULL) &&
+            offers_check_domain(domain, HYPERVISOR_HAS(hypervisor, machine, monitor_command), "MonitorCommand", &error) &&
+            check_up(domain, "MonitorCommand", &error) && (!command[0] || strlen(command) > MONITOR_COMMAND_BYTES_MAX))
                 virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_ARGUMENT, "the command has %zu bytes; it must have 1 to %d",
                                   strlen(command), MONITOR_COMMAND_BYTES_MAX);
         if (error)
