@@ -575,6 +575,7 @@ def read_until(fd, pattern):
     """Reads a console until what it has said matches."""
     data = b""
     while not re.search(pattern, data):
+        assert select.select([fd], [], [], DEADLINE)[0], f"the console is silent; it had said {data[-2000:]!r}"
         piece = os.read(fd, 65536)
         assert piece, f"the console ended; it had said {data[-2000:]!r}"
         data += piece

@@ -266,8 +266,7 @@ def images_of_all_kinds_are_seen_by_the_guest():
     domain = qemu.define(guest("images", devices))
     fd = boot(domain)
     os.write(fd, b"\nhead -c 19 /dev/vda; echo; dd if=/dev/zero of=/dev/vda bs=4096 count=1 conv=fsync; echo sizes $(cat /sys/block/sda/size) end\n")
-    read_until(fd, rb"from the base image")
-    read_until(fd, rb"sizes 32768 end")
+    read_until(fd, rb"(?s)\nfrom the base image.*\nsizes 32768 end")
     qemu.do(domain, "Shutdown")
     bus.wait_state(domain, "shutoff")
     assert open(base, "rb").read(19) == b"from the base image"  # what is written goes into the top image
