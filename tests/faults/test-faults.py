@@ -7,6 +7,7 @@ Usage (below tests/with-bus, as root): test-faults.py [--seed N]
 """
 
 import argparse
+import contextlib
 import glob
 import os
 import random
@@ -345,10 +346,11 @@ def whoever_is_told_to_end_at_any_instant_ends_well():
             driver = subprocess.Popen([f"{BUILD}/drivers/virtbus-qemu", f"--root={ROOT}/qemu"], stderr=subprocess.PIPE, text=True)
             try:
                 driver.wait(chance.uniform(0.1, 0.8))
-                # One that the bus has started was quicker: it is ended, and ours has its turn next.
+                # One that the bus has started was quicker: it is ended, unless it has, and ours has its turn next.
                 pid = outcome_pid()
-                if pid:
-                    end_process(pid, signal.SIGTERM)
+                with contextlib.suppress(ProcessLookupError):
+                    if pid:
+                        end_process(pid, signal.SIGTERM)
                 continue
             except subprocess.TimeoutExpired:
                 driver.send_signal(signal.SIGTERM)
