@@ -203,9 +203,9 @@ void domain_end_run(Domain *domain, DomainReason reason, const GError *error) {
         domain->reboot = domain->was_saving = false;
         domain->connection->n_active--;
         g_autoptr(Definition) live = domain->persistent ? g_steal_pointer(&domain->live) : NULL;
-        domain_announce_state(domain, old);
-        if (was_tainted)
+        if (was_tainted) /* before who waits for the state looks */
                 domain_announce(domain, (const int[]){ DOMAIN_TAINTS, -1 });
+        domain_announce_state(domain, old);
         domain_save_status(domain);
         if (live) {
                 Domain before = *domain;
