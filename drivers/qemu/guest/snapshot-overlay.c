@@ -399,7 +399,7 @@ static void on_nodes(void *data, JsonObject *answer, const GError *error) {
                 Overlay *overlay = self->files->all->pdata[i];
                 g_autofree char *name = overlay->index > 0 ? nodes_name(overlay->alias, overlay->index, "format") : NULL;
                 JsonObject *node = name ? node_bitmap_find_node(answer, name) : NULL;
-                is_in |= json_int(node, "backing_file_depth", 0) > 0; /* it was opened over nothing */
+                is_in |= json_string(node, "backing_file") != NULL; /* it was opened over nothing */
         }
         if (is_in) {
                 take_over(self);
