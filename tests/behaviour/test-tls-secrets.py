@@ -224,6 +224,7 @@ def a_backup_is_fetched_by_tls():
     with open(image, "rb") as file, open(f"{image}.fetched", "rb") as fetched:
         assert file.read() == fetched.read()
     hypervisor.kill_driver()
+    bus.wait(lambda: bus.get(domain, "Domain", "Backup") != "/", "the backup to be found again")
     assert objects() == {"objbackup_tls0", "backup-tls-secret0"}, objects()
     bus.call(bus.get(domain, "Domain", "Backup"), f"{NAME}.Job.Backup", "Finish")
     bus.wait(lambda: not objects(), "QEMU to forget its certificates")
