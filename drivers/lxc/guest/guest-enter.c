@@ -177,17 +177,6 @@ static pid_t fork_inside(const GuestPlan *plan, int *pidfd) {
         return (pid_t) syscall(SYS_clone3, &arguments, sizeof arguments);
 }
 
-/* What the child says until it runs the program, which closes FD. */
-static void read_failure(int fd) {
-        char text[GUEST_FAILURE_BYTES_MAX] = "";
-        size_t length = 0;
-        for (ssize_t n; (n = read(fd, text + length, sizeof text - 1 - length)) > 0 || (n < 0 && errno == EINTR);)
-                length += n > 0 ? (size_t) n : 0;
-        errno = 0;
-        if (length > 0)
-                guest_failure_set("%s", text);
-}
-
 /* Its programs may open them again, by /dev/stdout. */
 static void give_streams(const GuestPlan *plan) {
         for (size_t i = 0; i < 3; i++)
@@ -213,7 +202,7 @@ static int start(const GuestPlan *plan, pid_t *pid) {
                 run(&(Child){ plan, failures[1], self });
         }
         close(failures[1]);
-        read_failure(failures[0]);
+        guest_failure_read(failures[0]);
         close(failures[0]);
         return pidfd;
 }

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 char guest_failure[GUEST_FAILURE_BYTES_MAX];
 
@@ -19,4 +20,14 @@ bool guest_failure_set(const char *format, ...) {
         if (number != 0 && length > 0 && (size_t) length < sizeof guest_failure)
                 snprintf(guest_failure + length, sizeof guest_failure - (size_t) length, ": %s", strerror(number));
         return false;
+}
+
+void guest_failure_read(int fd) {
+        char text[GUEST_FAILURE_BYTES_MAX] = "";
+        size_t length = 0;
+        for (ssize_t n; (n = read(fd, text + length, sizeof text - 1 - length)) > 0 || (n < 0 && errno == EINTR);)
+                length += n > 0 ? (size_t) n : 0;
+        errno = 0;
+        if (length > 0)
+                guest_failure_set("%s", text);
 }

@@ -150,17 +150,6 @@ static bool place(const GuestPlan *plan, pid_t pid) {
                guest_failure_set("its users cannot be mapped");
 }
 
-/* What it says until it runs its program, which closes FD; "" where it does. */
-static void read_failure(int fd) {
-        char text[GUEST_FAILURE_BYTES_MAX] = "";
-        size_t length = 0;
-        for (ssize_t n; (n = read(fd, text + length, sizeof text - 1 - length)) > 0 || (n < 0 && errno == EINTR);)
-                length += n > 0 ? (size_t) n : 0;
-        errno = 0;
-        if (length > 0)
-                guest_failure_set("%s", text);
-}
-
 static void close_pipes(GuestInit *init) {
         if (init->go >= 0)
                 close(init->go);
@@ -206,7 +195,7 @@ bool guest_init_make(const GuestPlan *plan, GuestInit *init) {
 
 bool guest_init_run(GuestInit *init) {
         if (write(init->go, "", 1) == 1)
-                read_failure(init->failures);
+                guest_failure_read(init->failures);
         else
                 guest_failure_set("it cannot be started");
         if (guest_failure[0])

@@ -21,6 +21,11 @@ char *build_tls_secret_id(const char *of) {
         return g_strdup_printf("%s-tls-secret0", of);
 }
 
+JsonObject *build_tls_credentials(const char *id, const char *folder, bool is_server, const char *secret) {
+        return json_make("qom-type", 's', "tls-creds-x509", "id", 's', id, "dir", 's', folder, "endpoint", 's',
+                         is_server ? "server" : "client", "verify-peer", 'b', TRUE, "passwordid", 's', secret, NULL);
+}
+
 const char *build_tls(Builder *builder, const xmlNode *element, const char *of, bool is_server) {
         g_autofree char *id = build_tls_object_id(of), *secret = build_tls_secret_id(of);
         const File *file = builder_file(builder, element);
@@ -29,8 +34,6 @@ const char *build_tls(Builder *builder, const xmlNode *element, const char *of, 
         if (has_secret)
                 builder_add_secret_object(builder, element, secret);
         builder_add_json(builder, "-object",
-                         json_make("qom-type", 's', "tls-creds-x509", "id", 's', id, "dir", 's', file ? file->path : NULL,
-                                   "endpoint", 's', is_server ? "server" : "client", "verify-peer", 'b', TRUE, "passwordid", 's',
-                                   has_secret ? secret : NULL, NULL));
+                         build_tls_credentials(id, file ? file->path : NULL, is_server, has_secret ? secret : NULL));
         return builder_format(builder, "%s", id);
 }

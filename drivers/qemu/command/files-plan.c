@@ -328,22 +328,23 @@ static void plan_secrets(GPtrArray *files, const xmlNode *element, const DeviceD
                         plan_secrets(files, child, part);
 }
 
-/* The password of the key by which QEMU shows who it is; a key need not have one. */
-static void plan_tls(GPtrArray *files, const xmlNode *element, const DeviceDefinition *part, const char *use) {
+File *files_plan_tls(GPtrArray *files, const xmlNode *element, const char *use) {
         g_autofree char *folder = build_tls_folder(use);
         File *file = plan(files, FILE_SECRET, element, folder);
         file->usage = g_strdup("tls");
         file->may_lack = true;
-        say_whose(file, part);
+        return file;
 }
 
 /* Of a VNC display, of a disk or an image below it, of a character device. */
 static void plan_tls_sources(GPtrArray *files, const xmlNode *element, const DeviceDefinition *part) {
         if (xml_is(element, "graphics") && xml_attribute_is(element, "tls", "yes"))
-                plan_tls(files, element, part, "vnc");
+                say_whose(files_plan_tls(files, element, "vnc"), part);
         for (const xmlNode *child = xml_child(element, NULL); child; child = xml_next(child, NULL))
                 if (xml_is(child, "source") && xml_attribute_is(child, "tls", "yes"))
-                        plan_tls(files, child, part, xmlHasProp(child, (const xmlChar *) "protocol") ? "nbd" : "chardev");
+                        say_whose(files_plan_tls(files, child,
+                                                 xmlHasProp(child, (const xmlChar *) "protocol") ? "nbd" : "chardev"),
+                                  part);
                 else
                         plan_tls_sources(files, child, part);
 }

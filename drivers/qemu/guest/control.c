@@ -9,6 +9,7 @@
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 
+#include "base/named-file.h"
 #include "bus.h"
 #include "qemu/guest/fd-sets.h"
 #include "vtables.h"
@@ -200,14 +201,8 @@ static void lend(Deed *deed, void (*lent)(Deed *deed)) {
                                 on_lent, deed);
 }
 
-/* Opens what the file is by another description, which only reads. */
-static int open_reader(int file) {
-        g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", file);
-        return open(path, O_RDONLY | O_CLOEXEC);
-}
-
 static void give_picture(Deed *deed, int file) {
-        g_autofd int reader = open_reader(file);
+        g_autofd int reader = named_file_use(file, O_RDONLY);
         g_autoptr(GError) error = NULL;
         if (reader < 0) {
                 virtbus_error_set_errno(&error, errno, "the picture cannot be read");

@@ -6,6 +6,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/named-file.h"
+
 struct FdSets {
         GHashTable *removed; /* gint64: while the guest was paused */
         GPtrArray *idle;     /* LentFile: that a paused guest has, and nobody uses */
@@ -47,8 +49,7 @@ LentFile *fd_sets_lend(Guest *guest, GError **error) {
         if (!file) {
                 file = g_new0(LentFile, 1);
                 *file = (LentFile){ .file = memfd_create("virtbus-lent", MFD_CLOEXEC), .writer = -1, .set = -1, .number = -1 };
-                g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", file->file);
-                file->writer = file->file >= 0 ? open(path, O_WRONLY | O_CLOEXEC) : -1;
+                file->writer = file->file >= 0 ? named_file_use(file->file, O_WRONLY) : -1;
         }
         if (file->writer >= 0 && empty(file))
                 return g_steal_pointer(&file);

@@ -180,7 +180,7 @@ static void tell(Guest *guest, BackupOpening *opening, unsigned first_set) {
         if (opening->listener >= 0) {
                 JsonObject *address =
                                 json_make("type", 's', "fd", "data", 'o', json_make("str", 's', GUEST_BACKUP_SETS, NULL), NULL);
-                const char *credentials = guest_backup_tls_add(self, script);
+                g_autofree char *credentials = guest_backup_tls_add(self, script);
                 script_add(script, monitor_request_new("getfd", json_make("fdname", 's', GUEST_BACKUP_SETS, NULL),
                                                        steal_fd(&opening->listener)));
                 script_add_command(script, "nbd-server-start",

@@ -2,18 +2,19 @@
 #include "qemu/guest/guest-backup-tls.h"
 
 #include "qemu/command/build-tls.h"
+#include "qemu/command/files-plan.h"
 #include "qemu/guest/guest-fetch.h"
 #include "qemu/guest/guest-secrets.h"
 #include "qemu/guest/isolation.h"
 
-#define CREDENTIALS "obj" GUEST_BACKUP_SETS "_tls0"
-#define PASSWORD GUEST_BACKUP_SETS "-tls-secret0"
-
 struct GuestBackupTls {
-        char *folder;
-        GPtrArray *files; /* File: the password of the key */
+        GPtrArray *files; /* File: the password of the key, named by the folder */
         void (*done)(Guest *guest, const GError *error);
 };
+
+static const File *password_of(const struct GuestBackupTls *tls) {
+        return tls->files->pdata[0];
+}
 
 void guest_backup_tls_forget(GuestBackup *self) {
         struct GuestBackupTls *tls = g_steal_pointer(&self->tls);
@@ -22,7 +23,6 @@ void guest_backup_tls_forget(GuestBackup *self) {
         guest_fetch_forget(self->guest);
         isolation_drop(self->guest);
         g_ptr_array_unref(tls->files);
-        g_free(tls->folder);
         g_free(tls);
 }
 
@@ -36,7 +36,7 @@ static void on_fetched(Guest *guest, const GError *error) {
         if (tls && error)
                 tls->done(guest, error);
         else if (tls)
-                isolation_show_path(guest, tls->folder, on_shown);
+                isolation_show_path(guest, password_of(tls)->path, on_shown);
 }
 
 void guest_backup_tls_prepare(Guest *guest, void (*done)(Guest *guest, const GError *error)) {
@@ -47,46 +47,31 @@ void guest_backup_tls_prepare(Guest *guest, void (*done)(Guest *guest, const GEr
                 return;
         }
         struct GuestBackupTls *tls = self->tls = g_new0(struct GuestBackupTls, 1);
-        *tls = (struct GuestBackupTls){ build_tls_folder("backup"), g_ptr_array_new_with_free_func((GDestroyNotify) file_free),
-                                        done };
-        File *file = g_new0(File, 1);
-        *file = (File){ .purpose = FILE_SECRET,
-                        .path = g_strdup(tls->folder),
-                        .rights = USER_RIGHTS_ALL,
-                        .may_lack = true,
-                        .fd = -1,
-                        .whose = g_strdup("the backup's server"),
-                        .alias = g_strdup(GUEST_BACKUP_SETS),
-                        .usage = g_strdup("tls"),
-                        .number = -1 };
-        g_ptr_array_add(tls->files, file);
+        *tls = (struct GuestBackupTls){ g_ptr_array_new_with_free_func((GDestroyNotify) file_free), done };
+        File *file = files_plan_tls(tls->files, NULL, "backup");
+        file->whose = g_strdup("the backup's server");
+        file->alias = g_strdup(GUEST_BACKUP_SETS);
         guest_fetch(guest, tls->files, fetched, on_fetched);
 }
 
-static void add_object(Script *script, JsonObject *object, const char *id) {
-        script_add_command(script, "object-add", object);
-        script_undo_by(script, "object-del", json_make("id", 's', id, NULL));
-}
-
-const char *guest_backup_tls_add(GuestBackup *self, Script *script) {
+char *guest_backup_tls_add(GuestBackup *self, Script *script) {
         const struct GuestBackupTls *tls = self->tls;
         if (!tls)
                 return NULL;
-        int number = ((const File *) tls->files->pdata[0])->number;
-        g_autofree char *password = g_strdup_printf("/proc/self/fd/%d", number);
-        bool has_password = number >= 0;
-        if (has_password)
-                add_object(script, json_make("qom-type", 's', "secret", "id", 's', PASSWORD, "file", 's', password, NULL),
-                           PASSWORD);
-        add_object(script,
-                   json_make("qom-type", 's', "tls-creds-x509", "id", 's', CREDENTIALS, "dir", 's', tls->folder, "endpoint", 's',
-                             "server", "verify-peer", 'b', TRUE, "passwordid", 's', has_password ? PASSWORD : NULL, NULL),
-                   CREDENTIALS);
-        return CREDENTIALS;
+        const File *file = password_of(tls);
+        g_autofree char *id = build_tls_object_id(GUEST_BACKUP_SETS), *secret = build_tls_secret_id(GUEST_BACKUP_SETS),
+                        *password = g_strdup_printf("/proc/self/fd/%d", file->number);
+        bool has_secret = file->number >= 0;
+        if (has_secret)
+                script_add_command(script, "object-add",
+                                   json_make("qom-type", 's', "secret", "id", 's', secret, "file", 's', password, NULL));
+        script_add_command(script, "object-add", build_tls_credentials(id, file->path, true, has_secret ? secret : NULL));
+        return g_steal_pointer(&id);
 }
 
 void guest_backup_tls_remove(const GuestBackup *self, Script *script) {
-        static const char *const ids[] = { CREDENTIALS, PASSWORD };
+        g_autofree char *id = build_tls_object_id(GUEST_BACKUP_SETS), *secret = build_tls_secret_id(GUEST_BACKUP_SETS);
+        const char *const ids[] = { id, secret };
         for (size_t i = 0; self->definition->has_tls && i < G_N_ELEMENTS(ids); i++)
                 script_add_command(script, "object-del", json_make("id", 's', ids[i], NULL));
 }

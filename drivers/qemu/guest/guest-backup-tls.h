@@ -11,9 +11,9 @@
  * before. Where the backup has no TLS, before this returns. */
 void guest_backup_tls_prepare(Guest *guest, void (*done)(Guest *guest, const GError *error));
 
-/* Adds to a script what makes them, which the script's failure undoes, and returns their ID, or NULL where there are none; or
- * what removes them. */
-const char *guest_backup_tls_add(GuestBackup *self, Script *script);
+/* Adds to a script what makes them, which the script's failure undoes, and returns their ID, to be freed, or NULL where there
+ * are none; or what removes them. */
+char *guest_backup_tls_add(GuestBackup *self, Script *script);
 void guest_backup_tls_remove(const GuestBackup *self, Script *script);
 
 /* The password is not wanted any more. */
