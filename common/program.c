@@ -52,3 +52,8 @@ int program_on_signals(sd_event *event, const int *signals, sd_event_signal_hand
                 r = sd_event_add_signal(event, NULL, signals[i], handler, data);
         return r;
 }
+
+int program_on_standstill(sd_event *event) {
+        int r = sd_event_set_watchdog(event, true);
+        return MIN(r, 0);
+}

@@ -150,6 +150,8 @@ static int service_start(Service *service, bool user, uint64_t call_timeout, con
         if (r >= 0)
                 r = program_on_signals(service->event, ending_signals, on_terminate, service);
         if (r >= 0)
+                r = program_on_standstill(service->event);
+        if (r >= 0)
                 r = connect_bus(user, service->event, &router->bus, &router->inlet);
         if (r >= 0 && !user)
                 r = connect_bus_for_asking(service->event, &router->asking);

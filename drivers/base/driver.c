@@ -301,6 +301,8 @@ static bool driver_start(Driver *driver, const char *root, bool user) {
         if (r >= 0)
                 r = program_on_signals(driver->event, ending_signals, NULL, NULL);
         if (r >= 0)
+                r = program_on_standstill(driver->event);
+        if (r >= 0)
                 r = sd_event_add_time_relative(driver->event, &driver->idle, CLOCK_MONOTONIC, driver->idle_timeout, 0, on_idle,
                                                driver);
         if (r < 0) {
