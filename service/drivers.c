@@ -126,9 +126,9 @@ static int publish_host(Drivers *drivers) {
         g_autoptr(sd_bus_message) message = NULL;
         int r = sd_bus_message_new_signal(drivers->bus, &message, HOST_PATH, interface_connection.name, "Properties");
         if (r >= 0)
-                r = sd_bus_message_append(message, "a{sa{sv}}", 1, interface_connection.name, 5, "Name", "s", HOST_CONNECTION,
+                r = sd_bus_message_append(message, "a{sa{sv}}", 1, interface_connection.name, 6, "Name", "s", HOST_CONNECTION,
                                           "State", "s", "connected", "StateReason", "s", "", "URI", "s", HOST_CONNECTION ":///",
-                                          "DriverVersion", "s", VIRTBUS_VERSION);
+                                          "DriverVersion", "s", VIRTBUS_VERSION, "Host", "a{sv}", 0);
         if (r >= 0)
                 r = sd_bus_message_seal(message, 1, 0);
         return r < 0 ? r : mirror_take(drivers->mirror, NULL, HOST_PATH, message);

@@ -284,6 +284,24 @@ static bool is_before_open(ProcedureIndex procedure) {
         return found;
 }
 
+/* A connection that tells of no host is to this machine. */
+static void on_host(Call *call, GVariant *reply) {
+        g_autoptr(GVariant) host = NULL;
+        g_variant_get(reply, "(v)", &host);
+        if (g_variant_n_children(host) == 0)
+                call->row->run(call);
+        else
+                call->row->elsewhere(call, host);
+}
+
+static void run_there(Call *call) {
+        if (call->row->elsewhere && call->client->is_named)
+                call_ask(call, call->client->connection, "org.freedesktop.DBus.Properties", "Get",
+                         g_variant_new("(ss)", INTERFACE("Connection"), "Host"), "(v)", on_host);
+        else
+                call->row->run(call);
+}
+
 static void run(Call *call) {
         const CallRow *row = call->row;
         if (!row)
@@ -297,7 +315,7 @@ static void run(Call *call) {
                 call_refuse(call, LIBVIRT_INVALID_ARG, "%s: unsupported flags (0x%x)", call->procedure->name,
                             unknown_flags(call));
         else
-                row->run(call);
+                run_there(call);
 }
 
 void call_begin(Client *client, const CallRow *row, const Procedure *procedure, uint32_t serial, GVariant *arguments,

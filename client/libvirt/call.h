@@ -34,6 +34,10 @@ struct CallRow {
         const FlagOption *flags;      /* those that are known; NULL for none: others are refused before RUN */
         LibvirtErrorCode unsupported; /* what Unsupported is of this call; 0 for LIBVIRT_OPERATION_UNSUPPORTED */
         const ErrorChange *errors;    /* or NULL */
+
+        /* Instead of RUN where that is about this machine and the client's connection is to another host: gets what the
+         * connection tells of it, Connection.Host; or NULL. */
+        CallStep elsewhere;
 };
 
 struct Call {

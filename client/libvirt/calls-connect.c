@@ -78,6 +78,7 @@ static void on_open(Call *call, GVariant *reply) {
         }
         g_variant_get(reply, "(o)", &client->connection);
         client->connection_name = g_path_get_basename(client->connection);
+        client->is_named = strchr(client->connection_name, '_') != NULL;
         client->error_domain = error_domain_of(client->connection_name);
         client->read_only |= (call->flags & OPEN_READ_ONLY) != 0;
         client->domains = domains_new(client->bus, client->connection, &event_changes_listener, client->events);
@@ -189,6 +190,14 @@ static void get_hostname(Call *call) {
         call_answer(call, g_variant_new("(s)", g_get_host_name()));
 }
 
+static void get_hostname_elsewhere(Call *call, GVariant *host) {
+        const char *name;
+        if (g_variant_lookup(host, "name", "&s", &name))
+                call_answer(call, g_variant_new("(s)", name));
+        else
+                row_not_elsewhere(call, host);
+}
+
 static void is_secure(Call *call) {
         call_answer(call, g_variant_new("(i)", 1));
 }
@@ -266,7 +275,7 @@ const CallRow connect_calls[] = {
         { REMOTE_CONNECT_UNREGISTER_CLOSE_CALLBACK, watch_close },
         { REMOTE_CONNECT_GET_TYPE, get_type },
         { REMOTE_CONNECT_GET_LIB_VERSION, get_library_version },
-        { REMOTE_CONNECT_GET_HOSTNAME, get_hostname },
+        { REMOTE_CONNECT_GET_HOSTNAME, get_hostname, .elsewhere = get_hostname_elsewhere },
         { REMOTE_CONNECT_GET_URI, get_uri },
         { REMOTE_CONNECT_IS_SECURE, is_secure },
         { REMOTE_CONNECT_GET_CAPABILITIES, get_capabilities },

@@ -64,6 +64,50 @@ static void get_info(Call *call) {
                                         colon ? (int32_t) g_ascii_strtod(colon + 1, NULL) : 0, nodes, sockets, cores, threads));
 }
 
+#define MODEL_BYTES_MAX 31 /* of 32, in libvirt's protocol */
+#define KIB 1024
+#define MHZ 1000000
+
+/* "Intel(R) Xeon(R)  CPU" is "Intel Xeon CPU": there is little room. */
+static char *short_model(const char *model) {
+        static const char *const marks[] = { "(R)", "(C)", "(TM)" };
+        g_autoptr(GString) text = g_string_new(model);
+        for (size_t i = 0; i < G_N_ELEMENTS(marks); i++)
+                g_string_replace(text, marks[i], "", 0);
+        while (g_string_replace(text, "  ", " ", 0) > 0)
+                ;
+        g_strstrip(text->str);
+        const char *end = text->str;
+        while (*end && g_utf8_next_char(end) - text->str <= MODEL_BYTES_MAX)
+                end = g_utf8_next_char(end);
+        return g_strndup(text->str, (gsize) (end - text->str));
+}
+
+static int32_t count_of(uint64_t number) {
+        return (int32_t) MIN(number, CPUS_MAX);
+}
+
+/* What does not come out even is told as one socket, or as cores alone. */
+static void get_info_elsewhere(Call *call, GVariant *host) {
+        const char *model = "";
+        uint64_t memory = 0, speed = 0, sockets = 1, cores = 0, threads = 0;
+        if (!g_variant_lookup(host, "memory", "t", &memory) || !g_variant_lookup(host, "cores", "t", &cores) || cores == 0) {
+                row_not_elsewhere(call, host);
+                return;
+        }
+        g_variant_lookup(host, "model", "&s", &model);
+        g_variant_lookup(host, "speed", "t", &speed);
+        g_variant_lookup(host, "sockets", "t", &sockets);
+        if (!g_variant_lookup(host, "threads", "t", &threads) || threads % cores != 0)
+                threads = cores;
+        if (sockets == 0 || cores % sockets != 0)
+                sockets = 1;
+        g_autofree char *text = short_model(model);
+        call_answer(call,
+                    g_variant_new("(stiiiiii)", text, memory / KIB, count_of(threads), (int32_t) MIN(speed / MHZ, INT32_MAX), 1,
+                                  count_of(sockets), count_of(cores / sockets), count_of(threads / cores)));
+}
+
 static void get_cpu_map(Call *call) {
         uint8_t map[CPUS_MAX / 8] = { 0 };
         uint32_t n_online = 0, n_all = (uint32_t) CLAMP(sysconf(_SC_NPROCESSORS_CONF), 1, CPUS_MAX);
@@ -157,6 +201,16 @@ static void get_version(Call *call) {
         call_ask(call, call->client->connection, CONNECTION, "GetCapabilities", NULL, "(s)", on_capabilities);
 }
 
+/* The product's: "7.0.3". */
+static void get_version_elsewhere(Call *call, GVariant *host) {
+        const char *version;
+        unsigned int major, minor = 0, micro = 0;
+        if (g_variant_lookup(host, "version", "&s", &version) && sscanf(version, "%3u.%3u.%3u", &major, &minor, &micro) >= 1)
+                call_answer(call, g_variant_new("(t)", VERSION(major, minor) + micro));
+        else
+                row_not_elsewhere(call, host);
+}
+
 static void on_max_vcpus(Call *call, GVariant *reply) {
         const char *text;
         g_variant_get(reply, "(&s)", &text);
@@ -173,11 +227,11 @@ static void get_max_vcpus(Call *call) {
 }
 
 const CallRow host_calls[] = {
-        { REMOTE_CONNECT_GET_VERSION, get_version },
+        { REMOTE_CONNECT_GET_VERSION, get_version, .elsewhere = get_version_elsewhere },
         { REMOTE_CONNECT_GET_MAX_VCPUS, get_max_vcpus },
-        { REMOTE_NODE_GET_INFO, get_info },
-        { REMOTE_NODE_GET_CPU_MAP, get_cpu_map },
-        { REMOTE_NODE_GET_CPU_STATS, get_cpu_stats },
+        { REMOTE_NODE_GET_INFO, get_info, .elsewhere = get_info_elsewhere },
+        { REMOTE_NODE_GET_CPU_MAP, get_cpu_map, .elsewhere = row_not_elsewhere },
+        { REMOTE_NODE_GET_CPU_STATS, get_cpu_stats, .elsewhere = row_not_elsewhere },
         { REMOTE_NODE_GET_SECURITY_MODEL, get_security_model },
         { REMOTE_DOMAIN_GET_SECURITY_LABEL, get_security_label },
         { REMOTE_DOMAIN_GET_SECURITY_LABEL_LIST, get_security_labels },

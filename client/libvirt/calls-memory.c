@@ -150,10 +150,10 @@ static void get_sharing(Call *call) {
 }
 
 const CallRow memory_calls[] = {
-        { REMOTE_NODE_GET_FREE_MEMORY, get_free },
-        { REMOTE_NODE_GET_CELLS_FREE_MEMORY, get_free_of_nodes },
-        { REMOTE_NODE_GET_MEMORY_STATS, get_statistics },
-        { REMOTE_NODE_GET_FREE_PAGES, get_pages },
-        { REMOTE_NODE_GET_MEMORY_PARAMETERS, get_sharing, NULL, READS, parameters_flags },
+        { REMOTE_NODE_GET_FREE_MEMORY, get_free, .elsewhere = row_not_elsewhere },
+        { REMOTE_NODE_GET_CELLS_FREE_MEMORY, get_free_of_nodes, .elsewhere = row_not_elsewhere },
+        { REMOTE_NODE_GET_MEMORY_STATS, get_statistics, .elsewhere = row_not_elsewhere },
+        { REMOTE_NODE_GET_FREE_PAGES, get_pages, .elsewhere = row_not_elsewhere },
+        { REMOTE_NODE_GET_MEMORY_PARAMETERS, get_sharing, NULL, READS, parameters_flags, .elsewhere = row_not_elsewhere },
         {},
 };

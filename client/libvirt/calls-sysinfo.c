@@ -8,6 +8,7 @@
 #include "calls.h"
 #include "documents.h"
 #include "machine.h"
+#include "rows.h"
 #include "style.h"
 
 #define FIRMWARE "/sys/class/dmi/id/"
@@ -71,6 +72,6 @@ static void get_sysinfo(Call *call) {
 }
 
 const CallRow sysinfo_calls[] = {
-        { REMOTE_CONNECT_GET_SYSINFO, get_sysinfo },
+        { REMOTE_CONNECT_GET_SYSINFO, get_sysinfo, .elsewhere = row_not_elsewhere },
         {},
 };

@@ -29,6 +29,7 @@ typedef struct Client {
         unsigned int watch;              /* of the service's name; 0 where that need not be watched */
         char *connection;                /* the path of what the client has opened; NULL before */
         char *connection_name;           /* its last element */
+        bool is_named;                   /* opened by a URI, it may be to another host: "esx_HOST" */
         LibvirtErrorDomain error_domain; /* who errors are from: by the kind of the connection */
         bool read_only;                  /* it has asked for that itself, or has come where nothing is changed */
         bool tells_close;                /* it wants to hear when the service goes */

@@ -201,3 +201,9 @@ int row_take_fd(Call *call, GVariant *reply) {
                 call_refuse(call, LIBVIRT_INTERNAL_ERROR, "the bus has not passed the stream's descriptor");
         return fd;
 }
+
+void row_not_elsewhere(Call *call, GVariant *host) {
+        (void) host;
+        call_refuse(call, LIBVIRT_NO_SUPPORT,
+                    "this function is not supported by the connection driver: it is not told of a host elsewhere");
+}

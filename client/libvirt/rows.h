@@ -27,6 +27,9 @@ void row_kib(Call *call);
 /* Asks the agent in the domain's guest; refuses the call where there is no agent to ask. */
 void row_ask_guest(Call *call, const char *member, GVariant *arguments, const char *reply, CallStep step);
 
+/* For a row's ELSEWHERE: refuses what no connection tells of another host. */
+void row_not_elsewhere(Call *call, GVariant *host);
+
 /* For steps whose reply is not used, and for those that answer its first value, a string, or a document in libvirt's style. */
 void step_answer_nothing(Call *call, GVariant *reply);
 void step_answer_string(Call *call, GVariant *reply);

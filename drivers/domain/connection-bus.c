@@ -356,6 +356,12 @@ static const char *bus_get_driver_version(const Connection *self) {
         return VIRTBUS_VERSION;
 }
 
+static int bus_get_host(const Connection *self, sd_bus_message *message) {
+        const Hypervisor *hypervisor = self->hypervisor;
+        return HYPERVISOR_HAS(hypervisor, abilities, host) ? hypervisor->abilities->host(self, message)
+                                                           : sd_bus_message_append(message, "a{sv}", 0);
+}
+
 /* The extra interface's handlers get the connection too. */
 void connection_publish(Connection *connection) {
         const Vtable *const vtables[] = { &bus_vtable, connection->hypervisor->extra, NULL };
@@ -365,5 +371,5 @@ void connection_publish(Connection *connection) {
 void connection_announce_state(Connection *connection) {
         if (connection->published)
                 published_changed(connection->published, &bus_vtable,
-                                  (const int[]){ CONNECTION_STATE, CONNECTION_STATE_REASON, -1 });
+                                  (const int[]){ CONNECTION_STATE, CONNECTION_STATE_REASON, CONNECTION_HOST, -1 });
 }

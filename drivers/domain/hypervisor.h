@@ -59,6 +59,9 @@ typedef struct HypervisorAbilities {
                                      const char *type, GError **error);
         GPtrArray *(*cpu_models)(Connection *connection, const char *arch, GError **error);
 
+        /* Appends the value of Connection.Host, an a{sv}; NULL: its host is this machine. */
+        int (*host)(const Connection *connection, sd_bus_message *message);
+
         /* How the processor of a <cpu> compares: "incompatible" (FAIL: that is an error), "identical", "superset". And the <cpu> of
          * what several have in common, to be freed; XMLS end with NULL. */
         const char *(*compare_cpu)(Connection *connection, const CpuTarget *target, const char *xml, bool fail, GError **error);

@@ -185,8 +185,49 @@ static char *capabilities(Connection *connection) {
         return vmx_hypervisor_capabilities(host, cpu->str);
 }
 
+/* A fact as a word, and as a number: with UNIT of what it is counted in. */
+static int append_word(sd_bus_message *message, const char *name, const char *word) {
+        return word && *word ? sd_bus_message_append(message, "{sv}", name, "s", word) : 0;
+}
+
+static int append_number(sd_bus_message *message, const char *name, const Esx *esx, const char *property, uint64_t unit) {
+        const char *text = g_hash_table_lookup(esx->facts, property);
+        guint64 number;
+        return text && g_ascii_string_to_unsigned(text, 10, 1, UINT64_MAX / unit, &number, NULL)
+                               ? sd_bus_message_append(message, "{sv}", name, "t", number * unit)
+                               : 0;
+}
+
+static int host(const Connection *connection, sd_bus_message *message) {
+        static const struct {
+                const char *name, *property;
+                uint64_t unit;
+        } numbers[] = {
+                { "speed", "summary.hardware.cpuMhz", 1000000 }, { "sockets", "summary.hardware.numCpuPkgs", 1 },
+                { "cores", "summary.hardware.numCpuCores", 1 },  { "threads", "summary.hardware.numCpuThreads", 1 },
+                { "memory", "summary.hardware.memorySize", 1 },
+        };
+        static const struct {
+                const char *name, *property;
+        } words[] = { { "name", "name" }, { "uuid", "summary.hardware.uuid" }, { "model", "summary.hardware.cpuModel" } };
+        const Esx *esx = connection->data;
+        int r = sd_bus_message_open_container(message, 'a', "{sv}");
+        for (size_t i = 0; r >= 0 && esx && i < G_N_ELEMENTS(words); i++)
+                r = append_word(message, words[i].name, g_hash_table_lookup(esx->facts, words[i].property));
+        for (size_t i = 0; r >= 0 && esx && i < G_N_ELEMENTS(numbers); i++)
+                r = append_number(message, numbers[i].name, esx, numbers[i].property, numbers[i].unit);
+        if (r >= 0 && esx)
+                r = append_word(message, "address", esx->uri->host);
+        if (r >= 0 && esx)
+                r = append_word(message, "product", esx->content.product);
+        if (r >= 0 && esx)
+                r = append_word(message, "version", esx->content.version);
+        return r < 0 ? r : sd_bus_message_close_container(message);
+}
+
 static const HypervisorAbilities abilities = {
         .capabilities = capabilities,
+        .host = host,
 };
 
 /* Of this machine: nothing can be started */

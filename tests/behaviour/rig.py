@@ -357,7 +357,7 @@ def kernel(folder, more=""):
 
 
 def variants(options):
-    kinds = {bool: "b", int: "u", str: "s"}
+    kinds = {bool: "b", int: "u", str: "s", dict: "a{sv}"}
     return {name: value if isinstance(value, GLib.Variant) else GLib.Variant(kinds[type(value)], value)
             for name, value in options.items()}
 

@@ -498,7 +498,7 @@ def a_uri_goes_to_the_driver_that_has_named_its_scheme():
         assert isinstance(refusal, BusError) and refusal.name.endswith("HypervisorFailed"), (path, refusal)
         contains(refusal.message, "the fake driver", "not its own")
     fake.tell("/org/virtbus1/fake_x", {CONNECTION: variants(
-        {"Name": "fake_x", "URI": "other://x", "DriverVersion": "0", "State": "connected", "StateReason": ""})})
+        {"Name": "fake_x", "URI": "other://x", "DriverVersion": "0", "State": "connected", "StateReason": "", "Host": {}})})
     assert answer_of_driver("/org/virtbus1/fake_x") == ("/org/virtbus1/fake_x",)
     (member, sender, arguments), = fake.calls
     assert (member, arguments) == ("OpenConnection", ("other+tls://x/y?z", {"password": "p"})) and sender, fake.calls
@@ -546,7 +546,7 @@ def a_driver_that_was_restarted_gets_what_it_had_kept():
     for number in range(300):
         keep(f"number{number}", small)
     fake.tell("/org/virtbus1/fake_x", {CONNECTION: variants(
-        {"Name": "fake_x", "URI": "other://x", "DriverVersion": "0", "State": "connected", "StateReason": ""})})
+        {"Name": "fake_x", "URI": "other://x", "DriverVersion": "0", "State": "connected", "StateReason": "", "Host": {}})})
     bus.wait(lambda: "/org/virtbus1/fake_x" in connections(), "what it has sent to be read")
     fake.methods["Restore"] = on_restore
     fake.connection.close_sync(None)

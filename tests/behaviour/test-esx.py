@@ -284,6 +284,15 @@ def what_machines_use_is_told_of_all_by_one_question():
         do(other, "Start")
 
 
+def a_host_is_told_of_as_it_is():
+    with opened(host()) as connection:
+        told = bus.get(connection, "Connection", "Host")
+        assert (told["name"], told["version"], told["sockets"], told["cores"], told["threads"]) == ("localhost.localdomain", "6.5.0", 2, 2, 2), told
+        assert told["memory"] == 4294430720 and told["speed"] > 10**9 and "VMware ESX" in told["product"] and "Core" in told["model"], told
+        assert told["address"] in ("localhost", "127.0.0.1"), told
+    assert bus.get("/org/virtbus1/esx", "Connection", "Host") == {}
+
+
 def any_number_of_machines_costs_one_round_of_reads():
     with another(machines=200) as crowd:
         with opened(crowd) as connection:
@@ -740,6 +749,11 @@ def libvirts_clients_find_it():
         contains(virsh("dumpxml", "ha-host_VM0"), "[LocalDS_0] ha-host_VM0/disk1.vmdk")
         virsh("destroy", "ha-host_VM0")
         virsh("start", "ha-host_VM0")
+        contains(virsh("nodeinfo"), "Intel Core i7-3615QM CPU", "4193780 KiB")
+        contains(virsh("hostname"), "localhost.localdomain")
+        contains(virsh("version"), "ESX 6.5.0")
+        for command in ("freecell", "nodecpustats", "nodememstats", "sysinfo", "nodecpumap"):
+            contains(virsh(command, status=1), "not supported")
         host().tell("use", "ha-host_VM0", 77, 20, 8)
         bus.wait(lambda: "rss 20480" in virsh("dommemstat", "ha-host_VM0"), "what it uses")
         contains(virsh("domstats", "ha-host_VM0", "--balloon"), "balloon.current=24576", "balloon.maximum=32768")
@@ -787,6 +801,7 @@ if __name__ == "__main__":
         each_kind_of_server_has_its_scheme,
         a_host_shows_its_machines_as_documents,
         a_vcenter_shows_all_or_those_of_a_part_of_it,
+        a_host_is_told_of_as_it_is,
         what_machines_use_is_told_of_all_by_one_question,
         any_number_of_machines_costs_one_round_of_reads,
         a_machine_lives_as_it_is_told,

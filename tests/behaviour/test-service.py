@@ -285,7 +285,7 @@ def no_change_is_lost_in_a_flood():
 def what_a_driver_may_not_say_is_refused():
     def objects(path, interfaces):
         return ("ObjectsAdded", GLib.Variant("(a(oa{sa{sv}}))", ([(path, interfaces)],)))
-    connection = {f"{NAME}.Connection": variants({"Name": "fake", "URI": "fake:///", "DriverVersion": "0", "State": "connected", "StateReason": ""})}
+    connection = {f"{NAME}.Connection": variants({"Name": "fake", "URI": "fake:///", "DriverVersion": "0", "State": "connected", "StateReason": "", "Host": {}})}
     fake = FakeDriver("Fake")
     fake.objects = [
         objects("/org/virtbus1/fake", connection),
@@ -294,8 +294,8 @@ def what_a_driver_may_not_say_is_refused():
         objects("/org/virtbus1/faker", connection),                             # not below its own
         objects("/org/virtbus1/fake/a", {f"{NAME}.Nonsense": {}}),              # no such interface
         objects("/org/virtbus1/fake/b", {f"{NAME}.Connection": {}}),            # properties are missing
-        objects("/org/virtbus1/fake/c", {f"{NAME}.Connection": variants({"Name": 7, "URI": "x", "DriverVersion": "0", "State": "connected", "StateReason": ""})}),
-        objects("/org/virtbus1/fake/d", {f"{NAME}.Connection": variants({"Name": "y" * 300000, "URI": "x", "DriverVersion": "0", "State": "connected", "StateReason": ""})}),
+        objects("/org/virtbus1/fake/c", {f"{NAME}.Connection": variants({"Name": 7, "URI": "x", "DriverVersion": "0", "State": "connected", "StateReason": "", "Host": {}})}),
+        objects("/org/virtbus1/fake/d", {f"{NAME}.Connection": variants({"Name": "y" * 300000, "URI": "x", "DriverVersion": "0", "State": "connected", "StateReason": "", "Host": {}})}),
         ("ObjectsAdded", GLib.Variant("(s)", ("nonsense",))),
         ("ObjectsRemoved", GLib.Variant("(ao)", ([test.path],))),
     ]
@@ -323,7 +323,7 @@ def what_a_driver_may_not_say_is_refused():
 def a_driver_hands_out_no_object_of_another():
     fake = FakeDriver("Lender")
     fake.tell("/org/virtbus1/lender", {f"{NAME}.Connection": variants(
-        {"Name": "lender", "URI": "lender:///", "DriverVersion": "0", "State": "connected", "StateReason": ""})})
+        {"Name": "lender", "URI": "lender:///", "DriverVersion": "0", "State": "connected", "StateReason": "", "Host": {}})})
     bus.wait_driver("lender", "attached")
     define = ("/org/virtbus1/lender", f"{NAME}.Connection", "DefineDomain", "sa{sv}", "<domain/>", {})
     for path in (test.path, test.path + "/domain/x", "/org/virtbus1", "/org/virtbus1/lenders", "/", "/org/virtbus1/job/test_1", "/org/virtbus1/host"):
@@ -424,7 +424,7 @@ def a_driver_that_failed_is_tried_again_when_it_is_wanted():
     late = "/org/virtbus1/late"
     fake = FakeDriver("Late", refusals=4)
     fake.objects = [("ObjectsAdded", GLib.Variant("(a(oa{sa{sv}}))", ([(late, {
-        f"{NAME}.Connection": variants({"Name": "late", "URI": "late:///", "DriverVersion": "0", "State": "connected", "StateReason": ""})})],)))]
+        f"{NAME}.Connection": variants({"Name": "late", "URI": "late:///", "DriverVersion": "0", "State": "connected", "StateReason": "", "Host": {}})})],)))]
     bus.wait_driver("late", "failed")
     # What is asked of all drivers does not fail for one of them, and says which.
     assert late not in ask("/org/virtbus1", "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", "")[0]
@@ -461,7 +461,7 @@ def run_brittle_driver():
     """A process that ends as soon as it was attached: see below."""
     fake = FakeDriver("Brittle")
     fake.objects = [("ObjectsAdded", GLib.Variant("(a(oa{sa{sv}}))", ([("/org/virtbus1/brittle", {
-        f"{NAME}.Connection": variants({"Name": "brittle", "URI": "brittle:///", "DriverVersion": "0", "State": "connected", "StateReason": ""})})],)))]
+        f"{NAME}.Connection": variants({"Name": "brittle", "URI": "brittle:///", "DriverVersion": "0", "State": "connected", "StateReason": "", "Host": {}})})],)))]
 
     def end(connection):
         connection.flush_sync(None)
@@ -489,7 +489,7 @@ def a_call_that_waits_while_a_driver_ends_wakes_it_again():
         path = f"/org/virtbus1/{name}"
         fake, heir = FakeDriver(name.title()), FakeDriver(name.title())  # the name goes to the other one when the first lets go of it
         fake.objects = heir.objects = [("ObjectsAdded", GLib.Variant("(a(oa{sa{sv}}))", ([(path, {
-            f"{NAME}.Connection": variants({"Name": name, "URI": f"{name}:///", "DriverVersion": "0", "State": "connected", "StateReason": ""})})],)))]
+            f"{NAME}.Connection": variants({"Name": name, "URI": f"{name}:///", "DriverVersion": "0", "State": "connected", "StateReason": "", "Host": {}})})],)))]
         bus.wait_driver(name, "attached")
         fake.emit("Idle", None)
         bus.wait(lambda: "Release" in fake.seen, "the question whether it ends")
