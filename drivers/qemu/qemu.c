@@ -49,6 +49,7 @@
 #include "qemu/guest/power.h"
 #include "qemu/guest/resize-disk.h"
 #include "qemu/guest/snapshot.h"
+#include "qemu/guest/quiesce.h"
 #include "qemu/guest/snapshot-live.h"
 #include "qemu/guest/snapshot-off.h"
 #include "qemu/guest/snapshot-overlay.h"
@@ -85,6 +86,7 @@ static const GuestModule *const modules[] = {
         &guest_tpm_module,
         &guest_cpu_module,
         &snapshot_live_module,
+        &quiesce_module,
         &snapshot_overlay_module,
         &checkpoint_module,
         &device_helpers_module,

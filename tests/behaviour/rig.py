@@ -335,10 +335,13 @@ class Hypervisor:
         self.bus.wait(is_fresh, f"statistics of {domain}: {groups}")
         return told
 
+    def status_of(self, domain):
+        """The file of what the driver keeps of a guest that runs."""
+        return f"{ROOT}/qemu/run/qemu/domains/{self.bus.get(domain, 'Domain', 'UUID')}.xml"
+
     def pid_of(self, domain):
         """The process of a running guest of QEMU's."""
-        status = f"{ROOT}/qemu/run/qemu/domains/{self.bus.get(domain, 'Domain', 'UUID')}.xml"
-        return int(open(status, encoding="utf-8").read().split(' pid="')[1].split('"')[0])
+        return int(open(self.status_of(domain), encoding="utf-8").read().split(' pid="')[1].split('"')[0])
 
     def kill_driver(self, **options):
         """Kills the driver, as Bus.kill_driver does, and waits until virtbusd has attached its successor."""

@@ -153,7 +153,16 @@ def what_cannot_have_an_overlay_is_refused_by_name():
     domain = qemu.define(qemu.document("unfit", disk(raw), memory=16))
     contains(expect("InvalidArgument", create, domain, "one", disks("<disk name='vda' snapshot='no'/>"), disk_only=True), "no disk")
     contains(expect("InvalidArgument", create, domain, "one", quiesce=True, disk_only=True), "quiesce")
-    qemu.do(domain, "Undefine")
+    qemu.do(domain, "Start", paused=True)
+    contains(expect("InvalidArgument", create, domain, "one", quiesce=True, disk_only=True), "quiesce")
+    qemu.do(domain, "Resume")
+    contains(expect("AgentUnavailable", create, domain, "one", quiesce=True, disk_only=True), "channel", "quiesce")
+    end(qemu, domain)
+    channel = "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>"
+    domain, path = start(qemu, "agentless", devices=channel)
+    contains(expect("AgentUnavailable", create, domain, "one", quiesce=True, disk_only=True), "agentless", "qemu-guest-agent")
+    assert names(domain) == [] and images(domain) == images(domain, inactive=True) == [path] and not os.path.exists(work("agentless.one"))
+    end(qemu, domain)
 
 
 def consistent(domain, path, kept):

@@ -6,10 +6,13 @@ Usage (below tests/with-bus): test-guest.py GUEST, the folder that tests/guest/b
 """
 
 import os
+import subprocess
 import sys
 import time
 
-from rig import AGENT_PATIENCE, NAME, Bus, BusError, Hypervisor, User, contains, expect, kernel, run
+from disk_rig import disk, image, work
+from rig import AGENT_PATIENCE, NAME, Bus, BusError, Hypervisor, User, contains, expect, kernel, run, variants
+from snapshot_rig import content, create, names, snapshot_xml
 
 bus = Bus()
 qemu = Hypervisor(bus, "qemu")
@@ -50,7 +53,9 @@ def the_object_is_there_while_the_channel_is():
     qemu.do(without, "Start", paused=True)
     assert f"{without}/guest" not in bus.objects(without)
     qemu.do(without, "Destroy")
-    domain = state["domain"] = define("asked")
+    subprocess.run(["mkfs.ext4", "-q", image("asked.img")], check=True)
+    state["image"] = image("asked.qcow2", open(work("asked.img"), "rb").read())
+    domain = state["domain"] = define("asked", CHANNEL + disk(state["image"]))
     assert f"{domain}/guest" not in bus.objects(domain)
     qemu.do(domain, "Start", paused=True)
     assert bus.objects(domain)[f"{domain}/guest"][f"{NAME}.Domain.Guest"] == {"Connected": False, "AgentResponseTimeout": -1}
@@ -135,6 +140,35 @@ def who_may_not_ask_is_refused():
     for member, action in (("GetTime", "guest"), ("Ping", "guest"), ("ThawFileSystems", "guest-control")):
         contains(expect("InteractiveAuthorizationRequired", User("vb-alice").call, f"{state['domain']}/guest", f"{NAME}.Domain.Guest", member),
                  f"org.virtbus1.domain.{action}")
+
+
+def it_freezes_for_a_snapshot():
+    domain = state["domain"]
+    qemu.in_guest(domain, "mkdir /run/disk && mount -t ext4 /dev/vda /run/disk && date > /run/disk/date")
+
+    def is_clean():
+        return not content(state["image"])[1024 + 0x60] & 4  # what a journal is to be replayed for
+    assert not is_clean()
+    create(domain, "still", disk_only=True, quiesce=True)
+    assert is_clean() and ask("GetFreezeStatus") == "thawed"
+    ask("FreezeFileSystems", "as", [])
+    contains(expect("OperationInvalid", create, domain, "twice", disk_only=True, quiesce=True), "asked", "twice", "frozen already")
+    assert ask("GetFreezeStatus") == "frozen" and names(domain) == ["still"] and ask("ThawFileSystems") == 1
+
+
+def a_driver_that_is_killed_leaves_nothing_frozen():
+    domain = state["domain"]
+
+    def is_owed():
+        return " thaw=" in open(qemu.status_of(domain), encoding="utf-8").read()
+
+    def begin():
+        bus.begin(domain, f"{NAME}.Domain", "CreateSnapshot", "sa{sv}", snapshot_xml("torn"), variants({"disk_only": True, "quiesce": True}))
+        bus.wait(is_owed, "it to be freezing")
+    qemu.kill_driver(before=begin)
+    bus.wait(lambda: not is_owed(), "it to be thawed")
+    assert ask("GetFreezeStatus") == "thawed"
+    qemu.in_guest(domain, "date > /run/disk/date && sync")
 
 
 def a_restarted_driver_finds_the_agent():

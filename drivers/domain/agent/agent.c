@@ -16,6 +16,7 @@
 typedef struct Command {
         char *name, *text;
         AgentExpectation expectation;
+        int seconds; /* that it may take with its sync; 0: what is set, or usual */
         AgentDone done;
         void *data;
 } Command;
@@ -35,6 +36,7 @@ struct Agent {
         gint64 sync;       /* the last one's ID */
         bool synchronized; /* the first command's sync was answered: what comes next is its answer */
         bool sent;         /* the first command is on its way */
+        bool is_told;      /* not only its sync */
         GQueue commands;   /* the first one is at work */
 };
 
@@ -52,7 +54,7 @@ static void begin(Agent *agent);
 static void finish(Agent *agent, JsonNode *answer, const GError *error) {
         Command *command = g_queue_pop_head(&agent->commands);
         agent->timer = sd_event_source_disable_unref(agent->timer);
-        agent->sent = agent->synchronized = false;
+        agent->sent = agent->synchronized = agent->is_told = false;
         command->done(command->data, answer, error);
         command_free(command);
         begin(agent);
@@ -61,7 +63,7 @@ static void finish(Agent *agent, JsonNode *answer, const GError *error) {
 static void fail_all(Agent *agent, const GError *error) {
         Command *command;
         agent->timer = sd_event_source_disable_unref(agent->timer);
-        agent->sent = agent->synchronized = false;
+        agent->sent = agent->synchronized = agent->is_told = false;
         while ((command = g_queue_pop_head(&agent->commands))) {
                 bool ended = command->expectation == AGENT_END && !error;
                 g_autoptr(GError) closed = NULL;
@@ -141,7 +143,7 @@ static void send_command(Agent *agent) {
         const Command *command = g_queue_peek_head(&agent->commands);
         g_string_append(agent->output, command->text);
         g_string_append_c(agent->output, '\n');
-        agent->synchronized = true;
+        agent->is_told = true;
 }
 
 /* Starts with the next command: its sync first. */
@@ -153,9 +155,16 @@ static void begin(Agent *agent) {
         agent->sync = g_random_int() & G_MAXINT32; /* not to be guessed by a guest */
         g_string_append_printf(agent->output, "{\"execute\":\"guest-sync\",\"arguments\":{\"id\":%" G_GINT64_FORMAT "}}\n",
                                agent->sync);
+        if (command->seconds > 0) {
+                send_command(agent);
+                wait_for(agent, command->seconds);
+                send_output(agent);
+                return;
+        }
         if (agent->timeout == AGENT_NO_WAIT) {
                 /* Its answers are thrown away by the next sync. */
                 send_command(agent);
+                agent->synchronized = true;
                 send_output(agent);
                 if (agent->cut)
                         return;
@@ -213,6 +222,9 @@ static void handle_line(Agent *agent, const char *line, size_t length) {
         if (waits_for_sync) {
                 /* An answer that came too late does not count, whatever it says. */
                 if (node && is_sync_answer(agent, node)) {
+                        agent->synchronized = true;
+                        if (agent->is_told)
+                                return;
                         send_command(agent);
                         wait_for(agent,
                                  agent_patience(agent->timeout, ((const Command *) g_queue_peek_head(&agent->commands))->name));
@@ -320,8 +332,8 @@ int agent_timeout(const Agent *agent) {
         return agent->timeout;
 }
 
-void agent_command(Agent *agent, const char *name, JsonObject *arguments, AgentExpectation expectation, AgentDone done,
-                   void *data) {
+static void add_command(Agent *agent, const char *name, JsonObject *arguments, AgentExpectation expectation, int seconds,
+                        AgentDone done, void *data) {
         g_autoptr(GError) error = NULL;
         g_autoptr(JsonObject) request = json_make("execute", 's', name, "arguments", 'o', arguments, NULL);
         if (agent->cut)
@@ -346,9 +358,21 @@ void agent_command(Agent *agent, const char *name, JsonObject *arguments, AgentE
                 return;
         }
         Command *command = g_new0(Command, 1);
-        *command = (Command){
-                .name = g_strdup(name), .text = json_text(request), .expectation = expectation, .done = done, .data = data
-        };
+        *command = (Command){ .name = g_strdup(name),
+                              .text = json_text(request),
+                              .expectation = expectation,
+                              .seconds = seconds,
+                              .done = done,
+                              .data = data };
         g_queue_push_tail(&agent->commands, command);
         begin(agent);
+}
+
+void agent_command(Agent *agent, const char *name, JsonObject *arguments, AgentExpectation expectation, AgentDone done,
+                   void *data) {
+        add_command(agent, name, arguments, expectation, 0, done, data);
+}
+
+void agent_command_within(Agent *agent, const char *name, int seconds, AgentDone done, void *data) {
+        add_command(agent, name, NULL, AGENT_ANSWER, seconds, done, data);
 }

@@ -63,3 +63,7 @@ typedef enum AgentExpectation {
 typedef void (*AgentDone)(void *data, JsonNode *answer, const GError *error);
 void agent_command(Agent *agent, const char *name, JsonObject *arguments, AgentExpectation expectation, AgentDone done,
                    void *data);
+
+/* The same of a command of the driver's own, which has so many seconds, whatever the user has set. It is sent together with its
+ * sync: a guest that reads it later obeys it then, though nobody waits any more. */
+void agent_command_within(Agent *agent, const char *name, int seconds, AgentDone done, void *data);

@@ -188,6 +188,10 @@ void guest_object_ask(GuestObject *object, const char *command, AgentDone done, 
         agent_command(object->agent, command, NULL, AGENT_ANSWER, done, data);
 }
 
+void guest_object_ask_within(GuestObject *object, const char *command, int seconds, AgentDone done, void *data) {
+        agent_command_within(object->agent, command, seconds, done, data);
+}
+
 void guest_object_machine_obeys(GuestObject *object) {
         agent_machine_obeys(object->agent);
 }

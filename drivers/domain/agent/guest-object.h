@@ -23,6 +23,9 @@ void guest_object_free(GuestObject *object, const GError *error);
 /* Asks the agent for something that another object tells of. */
 void guest_object_ask(GuestObject *object, const char *command, AgentDone done, void *data);
 
+/* Has it do something for the driver: agent_command_within. */
+void guest_object_ask_within(GuestObject *object, const char *command, int seconds, AgentDone done, void *data);
+
 /* What the machine tells. */
 void guest_object_set_connected(GuestObject *object, bool connected);
 void guest_object_machine_obeys(GuestObject *object);

@@ -6,6 +6,12 @@
 #include "bus.h"
 #include "log.h"
 
+static void set_connected(Guest *guest, bool connected) {
+        guest_object_set_connected(guest->object, connected);
+        if (connected)
+                GUEST_EACH(guest, agent_came);
+}
+
 /* Whether the guest had opened its agent's port before this driver was there. */
 static void on_ports_known(void *data, JsonObject *answer, const GError *error) {
         Guest *guest = data;
@@ -16,7 +22,7 @@ static void on_ports_known(void *data, JsonObject *answer, const GError *error) 
                 JsonNode *open = chardev ? json_object_get_member(chardev, "frontend-open") : NULL;
                 if (label && g_str_has_prefix(label, "char") && g_strcmp0(label + strlen("char"), guest->agent_alias) == 0 &&
                     json_node_is_basic(open) && guest->object)
-                        guest_object_set_connected(guest->object, json_node_get_boolean(open));
+                        set_connected(guest, json_node_get_boolean(open));
         }
 }
 
@@ -69,7 +75,7 @@ void agent_channel_find_live(Guest *guest, void (*done)(Guest *guest)) {
 static void on_port_changed(Guest *guest, JsonObject *arguments) {
         JsonNode *open = arguments ? json_object_get_member(arguments, "open") : NULL;
         if (guest->object && json_node_is_basic(open) && g_strcmp0(json_string(arguments, "id"), guest->agent_alias) == 0)
-                guest_object_set_connected(guest->object, json_node_get_boolean(open));
+                set_connected(guest, json_node_get_boolean(open));
 }
 
 static const MonitorEvent events[] = {

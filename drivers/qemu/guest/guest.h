@@ -102,6 +102,7 @@ struct Guest {
         struct BlockOpening *block_opening;   /* of the one that begins, or NULL */
         struct Snapshotting *snapshotting;    /* what it does of a snapshot, or NULL: snapshot-live.c */
         struct Overlaying *overlaying;        /* what it does of an external one, or NULL: snapshot-overlay.c */
+        struct Quiesce *quiesce;              /* its file systems are frozen for a snapshot, or may be, or NULL: quiesce.h */
         GHashTable *overlays;                 /* alias of a disk -> index of the overlay that QEMU may have put in; or NULL */
         struct Marking *marking;              /* what it is asked of a checkpoint, or NULL: checkpoint.c */
         GError *snapshot_failure;             /* of that, while it is let go on */
@@ -137,6 +138,7 @@ typedef struct GuestModule {
         void (*save)(const Guest *guest, xmlNode *saved);   /* what a successor of this driver needs to know, into the status */
         void (*load)(Guest *guest, xmlNode *saved);         /* and from it */
         void (*recover)(Guest *guest);                      /* QEMU answers: after a driver's restart, or a silence */
+        void (*agent_came)(Guest *guest);                   /* its agent has opened its channel */
         void (*resumed)(Guest *guest);                      /* its processors run on */
         void (*found)(Guest *guest);                        /* the same, and the state of the domain is known */
         void (*give_up)(Guest *guest, const GError *error); /* QEMU tells no more: what waits for an event fails */

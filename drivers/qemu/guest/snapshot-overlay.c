@@ -16,6 +16,7 @@
 #include "qemu/guest/nodes.h"
 #include "qemu/guest/overlaying.h"
 #include "qemu/guest/plugging.h"
+#include "qemu/guest/quiesce.h"
 #include "qemu/monitor/script.h"
 
 /* A word among the traces of one that is to be forgotten once it is made. */
@@ -265,9 +266,16 @@ static void take_over(Overlaying *self) {
 
 static void go_back(Overlaying *self, const GError *failure) {
         self->failure = overlaying_explain(self, failure);
-        if (self->guest)
+        if (self->guest) {
+                quiesce_end(self->guest, NULL);
                 drop_nodes(self->guest, self->files, false);
+        }
         define_back(self);
+}
+
+static void on_thawed(Guest *guest) {
+        if (guest->overlaying)
+                tree_create_made(guest->overlaying->operation, NULL);
 }
 
 static void on_put_in(void *data, const GError *failure) {
@@ -277,7 +285,7 @@ static void on_put_in(void *data, const GError *failure) {
                 return;
         if (!failure) {
                 take_over(self);
-                tree_create_made(self->operation, NULL);
+                quiesce_end(guest, on_thawed);
         } else if (monitor_is_there(guest->monitor))
                 go_back(self, failure);
         else {
@@ -338,6 +346,13 @@ static void on_sets(void *data, JsonObject *answer, const GError *failure) {
         go_back(self, error);
 }
 
+static void put_in(Guest *guest, const GError *error) {
+        if (guest->overlaying && error)
+                go_back(guest->overlaying, error);
+        else if (guest->overlaying)
+                monitor_command(guest->monitor, "query-fdsets", NULL, -1, on_sets, guest);
+}
+
 static void on_defined(void *data, const ImagesChange *change, const GError *failure) {
         Overlaying *self = data;
         g_autoptr(GError) error = failure ? g_error_copy(failure) : NULL;
@@ -348,8 +363,10 @@ static void on_defined(void *data, const ImagesChange *change, const GError *fai
                 guest_check_monitor(self->domain, &error);
         if (error)
                 go_back(self, error);
+        else if (self->guest && snapshot_create_options(self->operation)->quiesce)
+                quiesce_begin(self->guest, put_in);
         else if (self->guest)
-                monitor_command(self->guest->monitor, "query-fdsets", NULL, -1, on_sets, self->guest);
+                put_in(self->guest, NULL);
         else
                 tree_create_made(self->operation, NULL);
 }

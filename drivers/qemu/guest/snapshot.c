@@ -5,6 +5,7 @@
 #include "domain/operations/snapshot-create.h"
 #include "domain/operations/snapshot-revert.h"
 #include "qemu/guest/overlay-revert.h"
+#include "qemu/guest/quiesce.h"
 #include "qemu/guest/snapshot-live.h"
 #include "qemu/guest/snapshot-off.h"
 #include "qemu/guest/snapshot-overlay.h"
@@ -12,11 +13,8 @@
 /* UEFI variables travel with the memory, and are in no image: without it they would be those of another time. */
 static bool check(const Domain *domain, const SnapshotDefinition *definition, const SnapshotOptions *options, GError **error) {
         const HypervisorLeftovers *leftovers = domain->connection->hypervisor->leftovers;
-        if (options->quiesce)
-                return domain_fail(
-                                domain, error, VIRTBUS_ERROR_UNSUPPORTED,
-                                "its file systems are not frozen by a snapshot yet: use Guest.FreezeFileSystems before it, and "
-                                "Guest.ThawFileSystems after");
+        if (options->quiesce && !quiesce_check(domain, error))
+                return false;
         if (snapshot_definition_has(definition, SNAPSHOT_EXTERNAL))
                 return snapshot_overlay_check(domain, definition, error);
         if (definition->memory == SNAPSHOT_NO && leftovers->has_nvram(domain->connection, domain->uuid))
