@@ -8,6 +8,10 @@ bool path_is_under(const char *path, const char *base) {
         return strncmp(path, base, length) == 0 && (path[length] == '\0' || path[length] == '/');
 }
 
+bool path_is_plainly_under(const char *path, const char *base) {
+        return path_is_under(path, base) && !strstr(path, "//") && !strstr(path, "/../") && !g_str_has_suffix(path, "/..");
+}
+
 char *caller_encode(uid_t uid, const char *unique_name, bool own_rights) {
         return g_strdup_printf(":%c%u.%s", own_rights ? 'o' : 'u', (unsigned) uid,
                                unique_name[0] == ':' ? unique_name + 1 : unique_name);

@@ -19,6 +19,9 @@
 /* True where PATH is BASE or lies below it. */
 bool path_is_under(const char *path, const char *base);
 
+/* As that, of a path that does not lead back, nor has an empty part. */
+bool path_is_plainly_under(const char *path, const char *base);
+
 /* The sender that a forwarded call carries: the caller's user ID and unique name (":1.7" of user 0: ":u0.1.7"); OWN_RIGHTS: what it
  * asks for is allowed with its own rights alone (":o1000.1.7"). */
 char *caller_encode(uid_t uid, const char *unique_name, bool own_rights);

@@ -9,6 +9,7 @@
 #include "errors.h"
 #include "forward.h"
 #include "interface-info.h"
+#include "interfaces.h"
 #include "log.h"
 #include "pack.h"
 #include "paths.h"
@@ -146,6 +147,7 @@ static int resolve(Errand *errand, const Object **object, sd_bus_error *error) {
         errand->to = *object ? (*object)->source : drivers_find(router->drivers, path);
         if (!errand->to && info && info->host_driver)
                 errand->to = drivers_named(router->drivers, info->host_driver);
+        bool is_own = info == &interface_manager; /* the service answers it: it has been decided on then */
         int r = driver_check(errand->to, path, error);
         if (r < 0)
                 return r;
@@ -155,7 +157,7 @@ static int resolve(Errand *errand, const Object **object, sd_bus_error *error) {
                 return sd_bus_error_setf(error, SD_BUS_ERROR_UNKNOWN_INTERFACE, "Object %s has no interface '%s'.", path,
                                          interface ? interface : "");
         errand->method = interface_method(info, member);
-        if (!errand->method || !errand->to)
+        if (!errand->method || (!errand->to && !is_own))
                 return sd_bus_error_setf(error, SD_BUS_ERROR_UNKNOWN_METHOD, "Object %s has no method '%s'.", path, member);
         if (!sd_bus_message_has_signature(errand->message, errand->method->in_signature))
                 return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS, "%s takes arguments of type '%s'.", member,
@@ -163,7 +165,7 @@ static int resolve(Errand *errand, const Object **object, sd_bus_error *error) {
         if (!names(errand->method->driver_may, driver_name(errand->from)))
                 return refuse(error, VIRTBUS_ERROR_ACCESS_DENIED, "the %s driver may not call %s.%s: DriverMay does not name it",
                               driver_name(errand->from), interface, member);
-        return check_circle(errand, error);
+        return is_own ? 0 : check_circle(errand, error);
 }
 
 static int check_caller(const Errand *errand, sd_bus_error *error) {
@@ -193,6 +195,15 @@ static GStrv details_of(const Errand *errand) {
 
 /* The way of an errand */
 
+/* What the service itself is asked is whether something may be: it may. */
+static void answer_allowed(Errand *errand) {
+        sd_bus_reply_method_return(errand->message, "");
+        if (errand->entry)
+                journal_end(g_steal_pointer(&errand->entry), NULL, NULL);
+        errand->message = sd_bus_message_unref(errand->message);
+        driver_end_errand(errand->from);
+}
+
 static void on_decided(void *data, const sd_bus_error *denied, bool own_rights) {
         g_autoptr(Errand) errand = data;
         sd_bus_error error = SD_BUS_ERROR_NULL;
@@ -208,6 +219,8 @@ static void on_decided(void *data, const sd_bus_error *denied, bool own_rights) 
                 r = check_caller(errand, &error);
         if (r < 0)
                 errand_fail(errand, &error);
+        else if (!errand->to)
+                answer_allowed(errand);
         else {
                 driver_forward_errand(errand->to, errand->from, errand->sender, errand->message, errand->method,
                                       g_steal_pointer(&errand->entry));
@@ -269,12 +282,15 @@ void errands_take(void *data, Driver *from, sd_bus_message *message) {
         Errand *errand = g_new(Errand, 1);
         *errand = (Errand){ .router = router, .from = from, .message = sd_bus_message_ref(message) };
         int r = read_sender(errand, &error);
-        if (r >= 0 && !drivers_want(router->drivers, path))
+        bool is_own = strcmp(path, MANAGER_PATH) == 0;
+        if (r >= 0 && !is_own && !drivers_want(router->drivers, path))
                 r = sd_bus_error_setf(&error, no_such_object(path), "No driver is installed that has %s.", path);
         if (r >= 0 && sd_event_add_time_relative(sd_bus_get_event(router->bus), &errand->expiry, CLOCK_MONOTONIC,
                                                  drivers_errand_timeout(router->drivers), 0, on_expiry, errand) < 0)
                 r = refuse(&error, VIRTBUS_ERROR_LIMIT_EXCEEDED, "the service has no room for a deadline");
-        if (r >= 0 && drivers_when_settled(router->drivers, path, on_settled, errand) < 0)
+        if (r >= 0 && is_own)
+                on_settled(errand);
+        else if (r >= 0 && drivers_when_settled(router->drivers, path, on_settled, errand) < 0)
                 r = refuse(&error, VIRTBUS_ERROR_LIMIT_EXCEEDED, "too many calls wait for the drivers");
         if (r < 0) {
                 log_debug("driver %s: its call is refused: %s", driver_name(from), error.message);

@@ -190,8 +190,8 @@ bool manager_is_manage(sd_bus_message *call) {
 
 int manager_call(Drivers *drivers, sd_bus_message *call) {
         g_autoptr(GError) error = NULL;
-        /* The router has checked interface, member and signature. */
-        if (manager_is_manage(call))
+        /* The router has checked interface, member and signature; what only asks for leave has it. */
+        if (!is_open_connection(call))
                 return sd_bus_reply_method_return(call, "");
         if (open_connection(drivers, call, &error))
                 return 0;

@@ -198,10 +198,12 @@ static bool check_rights(Connection *connection, const Definition *definition, c
                 return true;
         CommandLineContext context = context_of(connection, definition, emulator, document);
         context.directory = RIGHTS_FOLDER;
+        context.rights = 0; /* anybody's */
         definition_write_aliases(definition, document);
         g_autoptr(GPtrArray) files = files_plan(&context);
+        g_auto(GStrv) let = rights_let(files);
         CommandLine *line = files_check_rights(files, error) ? command_line_build(&context, NULL, error) : NULL;
-        bool fine = line && rights_check_line(line, RIGHTS_FOLDER, files, document, error);
+        bool fine = line && rights_check_line(line, RIGHTS_FOLDER, files, (const char *const *) let, document, error);
         if (line)
                 command_line_free(line);
         return fine;

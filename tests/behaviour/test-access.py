@@ -137,7 +137,7 @@ def every_action_is_refused_to_who_may_not_and_allowed_to_who_may():
     hypervisor.do(domain, "Start")
     # The most harmful last: each must find the domain there.
     order = ["manage", "connection.open", "read", "read-secure", "domain.console", "domain.graphics", "domain.log", "domain.dump", "domain.guest", "domain.guest-control", "domain.open-namespaces", "domain.tune", "domain.block-job", "domain.snapshot", "domain.backup", "domain.monitor", "domain.monitor-events", "test", "domain.suspend", "domain.start",
-             "domain.shutdown", "domain.save", "domain.destroy", "domain.share", "domain.define", "secret.set-value", "secret.get-value", "secret.define", "filter.define", "interface.attach", "network.attach", "network.define", "network.start", "network.stop"]
+             "domain.shutdown", "domain.save", "domain.destroy", "domain.share", "domain.define", "secret.set-value", "secret.get-value", "secret.define", "filter.define", "device.attach", "memory.reserve", "real-time.use", "interface.attach", "network.attach", "network.define", "network.start", "network.stop"]
     assert {*order, "job.cancel"} == {action for *_, action in table}
     for action in order:
         allow("vb-alice", action)
@@ -597,7 +597,7 @@ def members_of_virtbus_admins_may_do_everything_but_define():
     text = open(f"{SOURCE}/polkit/51-virtbus-admins.rules", encoding="utf-8").read()
     table = {action: (interface, tag, member, signatures) for interface, tag, member, signatures, action in methods()}
     assert {f"org.virtbus1.{action}" for action in table} - set(re.findall(r'"(org.virtbus1[\w.-]+)"', text)) == {
-        "org.virtbus1.manage", "org.virtbus1.connection.open", "org.virtbus1.domain.define", "org.virtbus1.domain.monitor", "org.virtbus1.domain.open-namespaces", "org.virtbus1.domain.share", "org.virtbus1.filter.define", "org.virtbus1.interface.attach", "org.virtbus1.network.attach", "org.virtbus1.network.define", "org.virtbus1.network.start", "org.virtbus1.network.stop", "org.virtbus1.secret.define", "org.virtbus1.secret.set-value", "org.virtbus1.secret.get-value",
+        "org.virtbus1.manage", "org.virtbus1.connection.open", "org.virtbus1.domain.define", "org.virtbus1.domain.monitor", "org.virtbus1.domain.open-namespaces", "org.virtbus1.domain.share", "org.virtbus1.device.attach", "org.virtbus1.memory.reserve", "org.virtbus1.real-time.use", "org.virtbus1.filter.define", "org.virtbus1.interface.attach", "org.virtbus1.network.attach", "org.virtbus1.network.define", "org.virtbus1.network.start", "org.virtbus1.network.stop", "org.virtbus1.secret.define", "org.virtbus1.secret.set-value", "org.virtbus1.secret.get-value",
         "org.virtbus1.test"}, "an action is neither allowed nor left out on purpose"
     rules("")
     domain = hypervisor.define(hypervisor.document("of-admins", devices=CONSOLE))

@@ -211,9 +211,8 @@ def a_file_that_is_replaced_between_check_and_use_gains_nothing():
 def what_is_the_hosts_is_refused_when_it_is_defined():
     rules()
     bad = [
-        ("<hostdev mode='subsystem' type='usb'><source><vendor id='0x1234'/><product id='0x5678'/></source></hostdev>", "hostdev"),
-        ("<hostdev mode='subsystem' type='pci'><source><address domain='0' bus='0' slot='2' function='0'/></source></hostdev>", "hostdev"),
-        ("<disk type='block'><driver name='qemu' type='raw'/><source dev='/dev/sda'/><target dev='vda' bus='virtio'/></disk>", "block"),
+        ("<shmem name='y'><model type='ivshmem-plain'/><size unit='M'>1</size></shmem>", "shmem"),
+        ("<disk type='block'><driver name='qemu' type='raw'/><source dev='/etc/shadow'/><target dev='vda' bus='virtio'/></disk>", "/dev"),
         ("<disk type='network'><driver name='qemu' type='raw'/><source protocol='nbd' name='x'><host name='localhost'/></source><target dev='vda' bus='virtio'/></disk>", "network"),
         ("<interface type='direct'><source dev='eth0' mode='bridge'/></interface>", "direct"),
         ("<interface type='ethernet'><target dev='x'/></interface>", "ethernet"),
@@ -227,8 +226,7 @@ def what_is_the_hosts_is_refused_when_it_is_defined():
         ("<serial type='unix'><source mode='bind' path='/run/x'/></serial>", "path"),
         ("<channel type='unix'><source mode='connect' path='/run/dbus/system_bus_socket'/><target type='virtio' name='x'/></channel>", "path"),
         ("<parallel type='dev'><source path='/dev/parport0'/></parallel>", "dev"),
-        ("<input type='evdev'><source dev='/dev/input/event0'/></input>", "evdev"),
-        ("<input type='passthrough' bus='virtio'><source evdev='/dev/input/event0'/></input>", "passthrough"),
+        ("<input type='evdev'><source dev='/dev/input/../mem'/></input>", "/dev"),
         ("<graphics type='sdl'/>", "sdl"),
         ("<graphics type='vnc' socket='/run/x'/>", "socket"),
         ("<graphics type='spice'><listen type='none'/><gl enable='yes' rendernode='/dev/dri/renderD128'/></graphics>", "rendernode"),
@@ -243,7 +241,6 @@ def what_is_the_hosts_is_refused_when_it_is_defined():
         ("<rng model='virtio'><backend model='egd' type='tcp'><source mode='connect' host='127.0.0.1' service='22'/></backend></rng>", "tcp"),
         ("<emulator>/usr/bin/qemu-img</emulator>", "emulator"),
         ("<watchdog model='i6300esb' action='dump'/>", "dump"),
-        ("<vsock model='virtio'><cid auto='no' address='3'/></vsock>", "vsock"),
         ("<disk type='file'><driver name='qemu' type='luks'/><source file='/x'><encryption format='luks'><secret type='passphrase' uuid='1b4e28ba-2fa1-11d2-883f-0016d3cca427'/></encryption></source><target dev='vda' bus='virtio'/></disk>", "secret"),
     ]
     # However deep it is.
@@ -255,7 +252,7 @@ def what_is_the_hosts_is_refused_when_it_is_defined():
         # What cannot be had at all is refused for that first.
         message = refusal(define, alice, qemu.document("bad", devices=device))
         assert ("AccessDenied" in message and word in message) or "Unsupported" in message, (word, message)
-    for more, word in (("<cputune><vcpusched vcpus='0' scheduler='fifo' priority='99'/></cputune>", "cputune"), ("<memoryBacking><locked/></memoryBacking>", "locked"),
+    for more, word in (("<cputune><shares>9</shares></cputune>", "cputune"), ("<memoryBacking><source type='file'/></memoryBacking>", "file"),
                        ("<memtune><hard_limit unit='G'>1</hard_limit></memtune>", "memtune"), ("<vcpu cpuset='0'>1</vcpu>", "cpuset"), ("<numatune><memory mode='strict' nodeset='0'/></numatune>", "numatune"),
                        ("<on_crash>coredump-destroy</on_crash>", "coredump"), ("<seclabel type='none'/>", "seclabel"), ("<resource><partition>/x</partition></resource>", "resource"),
                        ("<qemu:commandline xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'><qemu:arg value='-d'/></qemu:commandline>", "commandline")):
@@ -263,7 +260,7 @@ def what_is_the_hosts_is_refused_when_it_is_defined():
         assert ("AccessDenied" in message and word in message) or "Unsupported" in message, (word, message)
     contains(expect("AccessDenied", define, alice, qemu.document("bad", kernel="<loader readonly='yes' type='pflash'>/usr/share/OVMF/OVMF_CODE_4M.fd</loader><nvram>/etc/nvram</nvram>")), "nvram")
     # A transient one, too; and none of them is there.
-    contains(expect("AccessDenied", define, alice, qemu.document("bad", devices=bad[0][0]), qemu, "CreateDomain"), "hostdev")
+    contains(expect("AccessDenied", define, alice, qemu.document("bad", devices=bad[0][0]), qemu, "CreateDomain"), "shmem")
     assert not [name for name in bus.objects(qemu.path) if bus.objects(qemu.path)[name].get(f"{NAME}.Domain", {}).get("Name") == "bad"]
 
 
@@ -282,7 +279,9 @@ def folders_are_shared_with_its_owners_rights():
     for more, word in (("<binary path='/bin/sh'/><source dir='/'/>", "program"), ("<source socket='/run/x'/>", "socket")):
         contains(refusal(define, alice, document("", more)), "AccessDenied", word)
     for more in ("<hugepages/>", "<locked/>", "<allocation mode='immediate'/>"):
-        contains(refusal(define, alice, document(shared, backing=memory.replace("<access", f"{more}<access"))), "AccessDenied", more.split("/")[0].split()[0][1:])
+        domain = define(alice, document(shared, backing=memory.replace("<access", f"{more}<access")))
+        contains(refusal(start, alice, domain), "AccessDenied", more.split("/")[0].split()[0][1:])
+        do(alice, domain, "Undefine")
     domain = define(alice, document(shared))
     start(alice, domain)
     with open(f"{ROOT}/qemu/run/qemu/domains/{bus.get(domain, 'Domain', 'UUID')}.xml", encoding="utf-8") as file:
@@ -305,11 +304,12 @@ def what_it_becomes_has_no_more_rights_whoever_changes_it():
     uuid = "0d4b8e7a-3d3c-4e52-9df2-0c8f6f3d1a01"
     domain = define(alice, qemu.document("changing", uuid=uuid, devices="<disk type='file' device='cdrom'><target dev='sda' bus='sata'/></disk>"))
     hostdev = "<hostdev mode='subsystem' type='usb'><source><vendor id='0x1234'/><product id='0x5678'/></source></hostdev>"
+    memory = "<shmem name='x'><model type='ivshmem-plain'/><size unit='M'>1</size></shmem>"
     for user in (alice, None):
         attach = (lambda xml, user=user: do(user, domain, "AttachDevice", repr(xml), NONE, signature="sa{sv}")) if user \
             else (lambda xml: bus.call(domain, f"{NAME}.Domain", "AttachDevice", "sa{sv}", xml, {}))
-        expect("AccessDenied", attach, hostdev)
-    expect("AccessDenied", bus.call, qemu.path, f"{NAME}.Connection", "DefineDomain", "sa{sv}", qemu.document("changing", uuid=uuid, devices=hostdev), {})
+        expect("AccessDenied", attach, memory)
+    expect("AccessDenied", bus.call, qemu.path, f"{NAME}.Connection", "DefineDomain", "sa{sv}", qemu.document("changing", uuid=uuid, devices=memory), {})
     assert bus.get(domain, "Domain", "OwnersRights") is True
     start(alice, domain)
     message = refusal(lambda: do(alice, domain, "AttachDevice", repr(disk(secret, "vdb")), NONE, signature="sa{sv}"))
@@ -442,6 +442,94 @@ def a_bridge_of_the_hosts_is_an_owners_to_use_when_they_may():
         stop(alice, domain)
         subprocess.run(["ip", "link", "del", "vb-own"], check=True)
     do(alice, domain, "Undefine")
+
+
+def what_polkit_lets_an_owner_have_of_the_host():
+    """Devices, memory and real time, by an action each, with what it is: decided anew at each start, and when a device is plugged; before anything is opened."""
+    usb = "<hostdev mode='subsystem' type='usb'><source>{}</source></hostdev>"
+    block = "<disk type='block'{}><driver name='qemu' type='{}'/><source dev='{}'/><target dev='vda' bus='{}'/></disk>"
+    pci = "<hostdev mode='subsystem' type='pci' managed='yes'><source><address domain='0' bus='0xfe' slot='0x1f' function='7'/></source></hostdev>"
+    wanted = [  # a document's part; action, details; what the host says where polkit lets
+        (usb.format("<vendor id='0x1aB2'/><product id='0xCDEF'/>"), "device.attach", ("usb", "1ab2:cdef"), "1ab2:cdef"),
+        (usb.format("<vendor id='0x1ab2'/><product id='52719'/><address bus='7' device='120'/>"), "device.attach", ("usb", "1ab2:cdef"), "bus 7 device 120"),
+        (usb.format("<address bus='7' device='120'/>"), "device.attach", ("usb", "7.120"), "bus 7 device 120"),
+        (pci, "device.attach", ("pci", "0000:fe:1f.7"), "0000:fe:1f.7"),
+        (pci.replace("hostdev mode='subsystem' type='pci'", "interface type='hostdev'").replace("</hostdev", "</interface").replace("<address", "<address type='pci'"), "device.attach", ("pci", "0000:fe:1f.7"), "0000:fe:1f.7"),
+        (block.format("", "raw", "/dev/virtbus-none", "virtio"), "device.attach", ("block", "/dev/virtbus-none"), "/dev/virtbus-none"),
+        (block.format("", "raw", "/dev/null", "virtio"), "device.attach", ("block", "/dev/null"), "neither a file nor a block device"),
+        (block.format(" device='lun'", "raw", "/dev/virtbus-none", "scsi").replace("vda", "sda"), "device.attach", ("lun", "/dev/virtbus-none"), "/dev/virtbus-none"),
+        ("<input type='evdev'><source dev='/dev/virtbus-none'/></input>", "device.attach", ("evdev", "/dev/virtbus-none"), "/dev/virtbus-none"),
+        ("<input type='passthrough' bus='virtio'><source evdev='/dev/virtbus-none'/></input>", "device.attach", ("evdev", "/dev/virtbus-none"), "/dev/virtbus-none"),
+        ("<vsock model='virtio'><cid auto='no' address='3333'/></vsock>", "device.attach", ("vsock", "3333"), None),
+        ("<memoryBacking><locked/></memoryBacking>", "memory.reserve", ("locked",), None),
+        ("<memoryBacking><allocation mode='immediate'/></memoryBacking>", "memory.reserve", ("allocation",), None),
+        ("<memoryBacking><hugepages/></memoryBacking>", "memory.reserve", ("hugepages",), None),
+        ("<cputune><vcpusched vcpus='0' scheduler='batch'/></cputune>", "real-time.use", ("vcpusched",), None),
+        ("<cputune><emulatorsched scheduler='batch'/></cputune>", "real-time.use", ("emulatorsched",), None),
+    ]
+    plugged = []
+    for part, action, details, said in wanted:
+        rules()
+        is_device = action == "device.attach"
+        domain = define(alice, qemu.document("wants", **{"devices" if is_device else "more": part}))
+        for answer in (refusal(start, alice, domain), refusal(qemu.do, domain, "Start")):
+            assert "AccessDenied" in answer and details[-1] in answer, (part, answer)
+        contains(answer, "its owner")
+        names = ("device_kind", "device") if is_device else ("element",)
+        test = " && ".join([f"a.id == 'org.virtbus1.{action}'", "s.user == 'vb-alice'", "a.lookup('domain_name') == 'wants'"] + [f"a.lookup('{name}') == '{value}'" for name, value in zip(names, details)])
+        rules(f"if ({test}) return polkit.Result.YES;")
+        answer = refusal(start, alice, domain)
+        assert "AccessDenied" not in answer and (not said or said in answer), (part, answer)
+        if answer == "nothing was refused":
+            stop(alice, domain)
+        if is_device and said and details[0] not in plugged:  # nobody else has it by her leave; plugged, it is asked for again
+            do(alice, domain, "Undefine")
+            plugged.append(details[0])
+            domain = define(alice, qemu.document("wants", devices="<controller type='scsi' model='virtio-scsi'/>"))
+            start(alice, domain)
+            plug = lambda user: refusal(lambda: do(user, domain, "AttachDevice", repr(part), NONE, signature="sa{sv}"))
+            answer = plug(alice)
+            assert "AccessDenied" not in answer, (part, answer)
+            rules()
+            answer = plug(alice)
+            assert "AccessDenied" in answer or "Unsupported" in answer, (part, answer)
+            stop(alice, domain)
+        do(alice, domain, "Undefine")
+    # A name that leads elsewhere is no name.
+    for part in ("<input type='evdev'><source dev='/dev/input/../../etc/shadow'/></input>", "<input type='evdev'><source dev='/etc/shadow'/></input>", block.format("", "raw", "/etc/shadow", "virtio"),
+                 block.format("", "raw", "//dev/sda", "virtio"), block.format("", "raw", "/dev/disk/../sda", "virtio"), block.format("", "raw", "dev/sda", "virtio"),
+                 block.format("", "qcow2", "/dev/sda", "virtio").replace("<target", "<backingStore type='file'><format type='raw'/><source file='/etc/shadow'/></backingStore><target"),
+                 "<hostdev mode='subsystem' type='scsi'><source><adapter name='scsi_host0'/><address bus='0' target='0' unit='0'/></source></hostdev>",
+                 "<hostdev mode='subsystem' type='mdev' model='vfio-pci'><source><address uuid='c2177883-f1bb-47f0-914d-32a22e3a8804'/></source></hostdev>",
+                 "<hostdev mode='capabilities' type='storage'><source><block>/dev/sda</block></source></hostdev>"):
+        answer = refusal(define, alice, qemu.document("leads", devices=part))
+        assert "AccessDenied" in answer or "InvalidXML" in answer or "Unsupported" in answer, (part, answer)
+    # What is an administrator's stays that, beside what is not.
+    contains(expect("AccessDenied", define, alice, qemu.document("limits", more="<cputune><shares>5</shares><vcpusched vcpus='0' scheduler='batch'/></cputune>")), "cputune")
+
+
+def a_block_device_is_an_owners_when_they_may():
+    """Of a real one, which nobody but root may open: a loop device of a file, where this machine has one free."""
+    image = os.path.join(WORK, "looped")
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-u", "-b", "/etc/shadow", "-F", "raw", image, "1M"], check=True)
+    made = subprocess.run(["losetup", "--find", "--show", image], capture_output=True, encoding="utf-8", check=False)
+    if made.returncode != 0:
+        return
+    device = made.stdout.strip()
+    try:
+        rules(f"if (a.id == 'org.virtbus1.device.attach' && a.lookup('device') == '{device}') return polkit.Result.YES;")
+        for kind in ("raw", "qcow2"):  # whose header names what is not hers, nor opened
+            domain = define(alice, qemu.document("looped", devices=f"<disk type='block'><driver name='qemu' type='{kind}'/><source dev='{device}'/><target dev='vda' bus='virtio'/></disk>"))
+            start(alice, domain)
+            assert set(opened_by(qemu.pid_of(domain), device)) == {os.O_RDWR} and not opened_by(qemu.pid_of(domain), "/etc/shadow")
+            stop(alice, domain)
+            do(alice, domain, "Undefine")
+        # By a file's name it is what she could open herself.
+        domain = define(alice, qemu.document("looped", devices=disk(device)))
+        contains(refusal(start, alice, domain), "cannot be opened")
+        do(alice, domain, "Undefine")
+    finally:
+        subprocess.run(["losetup", "--detach", device], check=True)
 
 
 def an_owner_shares_what_is_theirs():
@@ -651,4 +739,5 @@ run([who_may_not_define_defines_with_their_own_rights, files_are_opened_with_its
      a_file_that_is_replaced_between_check_and_use_gains_nothing, what_is_the_hosts_is_refused_when_it_is_defined,
      folders_are_shared_with_its_owners_rights, what_it_becomes_has_no_more_rights_whoever_changes_it, nobody_elses_domain_becomes_ones_own, what_a_domain_has_left_is_nobody_elses, variables_lead_to_no_file_beside_them,
      limits_are_an_administrators_and_stay, files_are_handed_over_and_nothing_is_opened_by_their_paths, a_shell_hands_over_what_it_has_opened, what_is_handed_over_is_what_the_disk_needs,
-     a_network_is_its_owners_to_use_when_they_may, a_bridge_of_the_hosts_is_an_owners_to_use_when_they_may, an_owner_shares_what_is_theirs, how_many_one_user_has_is_bounded])
+     a_network_is_its_owners_to_use_when_they_may, a_bridge_of_the_hosts_is_an_owners_to_use_when_they_may, what_polkit_lets_an_owner_have_of_the_host, a_block_device_is_an_owners_when_they_may,
+     an_owner_shares_what_is_theirs, how_many_one_user_has_is_bounded])

@@ -225,9 +225,11 @@ const char *builder_pass_as_file(Builder *builder, int *fd, const char *path) {
 }
 
 File *builder_file(const Builder *builder, const xmlNode *element) {
-        for (guint i = 0; builder->files && i < builder->files->len; i++)
-                if (((File *) builder->files->pdata[i])->element == element)
-                        return builder->files->pdata[i];
+        for (guint i = 0; builder->files && i < builder->files->len; i++) {
+                File *file = builder->files->pdata[i];
+                if (file->element == element && file->purpose != FILE_LEAVE)
+                        return file;
+        }
         return NULL;
 }
 

@@ -33,6 +33,25 @@ static void say_whose(File *file, const DeviceDefinition *part) {
                                                       : g_strdup_printf("device '%s'", part->alias);
 }
 
+/* What a domain that has its owner's rights alone needs polkit's leave for; DEVICE: as rules know it, or NULL. */
+static void plan_leave(GPtrArray *files, const CommandLineContext *context, const xmlNode *element, const char *what,
+                       const char *device, const char *alias) {
+        if (context->rights == USER_RIGHTS_ALL)
+                return;
+        File *file = plan(files, FILE_LEAVE, element, device ? device : what);
+        file->leave = leave_new(what, device);
+        file->whose = alias ? g_strdup_printf("device '%s'", alias) : g_strdup("the machine");
+}
+
+/* Of the host's memory and processors. */
+static void plan_leaves(GPtrArray *files, const CommandLineContext *context, const xmlNode *root) {
+        static const char *const above[] = { "memoryBacking", "cputune" };
+        for (size_t i = 0; i < G_N_ELEMENTS(above); i++)
+                for (xmlNode *child = xml_child(xml_child(root, above[i]), NULL); child; child = xml_next(child, NULL))
+                        if (leave_element(child))
+                                plan_leave(files, context, child, leave_element(child), NULL, NULL);
+}
+
 static void set_format(File *file, const char *format) {
         g_free(file->format);
         file->format = g_strdup(format);
@@ -125,6 +144,8 @@ static void plan_host_device(GPtrArray *files, const CommandLineContext *context
                 .uid = context->uid ? context->uid : host_of(context->connection)->uid,
                 .fd = -1,
         };
+        g_autofree char *name = host_device_text(device);
+        plan_leave(files, context, element, is_usb ? "usb" : "pci", name, part->alias);
         File *file = plan(files, FILE_DEVICE, element, part->alias);
         file->device = device;
         file->may_lack = is_usb && may_lack(context, element);
@@ -244,6 +265,13 @@ static void plan_folder(GPtrArray *files, const xmlNode *element, const DeviceDe
         }
 }
 
+static void plan_vsock(GPtrArray *files, const CommandLineContext *context, const xmlNode *element,
+                       const DeviceDefinition *part) {
+        g_autofree char *address = xml_attribute(xml_child(element, "cid"), "address");
+        plan_leave(files, context, element, "vsock", address ? address : "auto", part->alias);
+        plan(files, FILE_OPEN, element, "/dev/vhost-vsock");
+}
+
 /* Devices and memory of the host that are not a guest's alone. */
 static void plan_host_access(GPtrArray *files, const CommandLineContext *context, xmlNode *element,
                              const DeviceDefinition *part) {
@@ -251,15 +279,17 @@ static void plan_host_access(GPtrArray *files, const CommandLineContext *context
         if (strcmp(part->kind, "tpm") == 0)
                 plan_tpm(files, context, element, part);
         else if (strcmp(part->kind, "vsock") == 0)
-                plan(files, FILE_OPEN, element, "/dev/vhost-vsock");
+                plan_vsock(files, context, element, part);
         else if (strcmp(part->kind, "filesystem") == 0)
                 plan_folder(files, element, part);
         else if (strcmp(part->kind, "interface") == 0)
                 plan_card(files, element, part);
         else if (strcmp(part->kind, "input") == 0) {
                 g_autofree char *path = xml_attribute(source, xml_attribute_is(element, "type", "evdev") ? "dev" : "evdev");
-                if (path)
+                if (path) {
+                        plan_leave(files, context, element, "evdev", path, part->alias);
                         plan_access(files, context, FILE_ACCESS, element, path);
+                }
         } else if (strcmp(part->kind, "shmem") == 0 && strcmp(part->model, "ivshmem-plain") == 0) {
                 g_autofree char *name = xml_attribute(element, "name"), *path = g_strdup_printf("/dev/shm/%s", name ? name : "");
                 xmlNode *size = xml_child(element, "size");
@@ -366,6 +396,9 @@ static void plan_of_device(GPtrArray *files, const CommandLineContext *context, 
         plan_socket(files, context, element, part);
         plan_host_access(files, context, element, part);
         if (part->device_class == DEVICE_DISK && part->source[0] && is_local) {
+                const char *kind = leave_device_kind(element);
+                if (kind)
+                        plan_leave(files, context, element, kind, part->source, part->alias);
                 File *file = plan(files, FILE_IMAGE, element, part->source);
                 set_format(file, part->format);
                 file->group = xml_attribute(xml_child(element, "source"), "fdgroup");
@@ -395,6 +428,7 @@ GPtrArray *files_plan(const CommandLineContext *context) {
                 plan(files, FILE_PROGRAM, NULL, context->emulator);
                 if (strcmp(context->definition->type, "kvm") == 0)
                         plan_access(files, context, FILE_ACCESS, NULL, "/dev/kvm");
+                plan_leaves(files, context, root);
                 plan_to_read(files, root);
                 plan_firmware(files, context, root);
         }

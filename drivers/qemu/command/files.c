@@ -51,6 +51,7 @@ void file_free(File *file) {
         g_clear_pointer(&file->device, host_device_free);
         g_clear_pointer(&file->socket, unix_socket_free);
         g_clear_pointer(&file->port, port_file_free);
+        leave_free(file->leave);
         g_free(file->object);
         g_free(file->whose);
         g_free(file->alias);
@@ -189,12 +190,28 @@ static const struct {
         [FILE_PORT] = { true, false, NULL }, /* the network's driver has its owner authorized */
         [FILE_SECRET] = { false, false, NULL },       [FILE_HELPER] = { true, false, NULL }, /* the driver's own program */
         [FILE_FOLDER] = { true, true, NULL },         [FILE_PEER] = { false, false, NULL },
+        [FILE_LEAVE] = { true, false, NULL },
 };
+
+/* Polkit's, by which the same element's file is opened with the driver's rights; or NULL. */
+static const Leave *leave_of(const GPtrArray *files, const File *file) {
+        static const FilePurpose of_devices[] = { FILE_DEVICE, FILE_ACCESS, FILE_OPEN, FILE_IMAGE };
+        bool may = false;
+        for (size_t i = 0; i < G_N_ELEMENTS(of_devices); i++)
+                may |= file->purpose == of_devices[i];
+        for (guint i = 0; may && file->element && i < files->len; i++) {
+                const File *other = files->pdata[i];
+                if (other->leave && other->leave->device && other->element == file->element)
+                        return other->leave;
+        }
+        return NULL;
+}
 
 bool files_check_rights(const GPtrArray *files, GError **error) {
         for (guint i = 0; i < files->len; i++) {
                 const File *file = files->pdata[i];
-                if (!of_owners[file->purpose].is_open_to_owners && g_strcmp0(of_owners[file->purpose].but, file->path) != 0)
+                if (!of_owners[file->purpose].is_open_to_owners && !leave_of(files, file) &&
+                    g_strcmp0(of_owners[file->purpose].but, file->path) != 0)
                         return virtbus_error_set(error, VIRTBUS_ERROR_ACCESS_DENIED,
                                                  "%s is not for a domain that has the rights of its owner alone", file->path);
         }
@@ -275,6 +292,29 @@ static bool is_missing(const File *file) {
         return file->may_lack && file->purpose == FILE_IMAGE && !file->group && is_absent(file->path);
 }
 
+/* It has been asked for before. */
+static bool check_let(const Leave *leave, GError **error) {
+        g_autofree char *text = leave_text(leave);
+        return leave->is_given || virtbus_error_set(error, VIRTBUS_ERROR_ACCESS_DENIED, "nobody has allowed %s", text);
+}
+
+/* Opened with the driver's rights by polkit's leave: what its header names is whoever's who could write to it, and so not opened;
+ * and it is nothing but a device. */
+static bool open_let_device(File *file, bool foreign_user, GError **error) {
+        ImageBacking *nothing = image_backing_new();
+        nothing->ends = true;
+        file->layers = image_open(&(ImageSource){ .path = file->path,
+                                                  .format = file->format,
+                                                  .backing = nothing,
+                                                  .read_only = file->read_only,
+                                                  .foreign_user = foreign_user },
+                                  error);
+        image_backing_free(nothing);
+        const ImageLayer *layer = file->layers ? file->layers->pdata[0] : NULL;
+        return layer && (layer->is_device ||
+                         virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "%s is not a block device", file->path));
+}
+
 static bool open_one(File *file, bool foreign_user, UserRights *rights, GError **error) {
         if (is_missing(file)) {
                 file->missing = true;
@@ -318,6 +358,8 @@ static bool open_one(File *file, bool foreign_user, UserRights *rights, GError *
                 return connect_peer(file, error);
         case FILE_APPEND:
                 return open_to_append(file, error);
+        case FILE_LEAVE:
+                return check_let(file->leave, error);
         case FILE_PORT:
         case FILE_SECRET:
                 return true; /* it has been fetched */
@@ -336,8 +378,11 @@ bool files_open(GPtrArray *files, bool foreign_user, GError **error) {
         bool fine = true;
         for (guint i = 0; i < files->len && fine; i++) {
                 File *file = files->pdata[i];
-                UserRights *needed = of_owners[file->purpose].is_opened_by_owners ? rights : NULL;
-                fine = user_rights_enter(needed, error) && open_one(file, foreign_user, rights, error);
+                const Leave *leave = leave_of(files, file);
+                UserRights *needed = of_owners[file->purpose].is_opened_by_owners && !leave ? rights : NULL;
+                fine = (!leave || check_let(leave, error)) && user_rights_enter(needed, error) &&
+                       (leave && file->purpose == FILE_IMAGE && !is_missing(file) ? open_let_device(file, foreign_user, error)
+                                                                                  : open_one(file, foreign_user, rights, error));
                 user_rights_leave(needed);
         }
         if (!fine)

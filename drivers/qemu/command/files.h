@@ -6,6 +6,7 @@
 #include "base/executable.h"
 #include "base/user-rights.h"
 #include "qemu/command/image.h"
+#include "qemu/command/leave.h"
 #include "qemu/host/host-access.h"
 #include "qemu/host/host-device.h"
 #include "qemu/host/unix-socket.h"
@@ -27,6 +28,7 @@ typedef enum FilePurpose {
         FILE_HELPER,  /* QEMU's end of the socket of a device's helper, which is made later: its program is looked at */
         FILE_TPM,     /* the folder of an emulated TPM, which is given to its emulator; missing: there is no TPM in it yet */
         FILE_PORT,    /* of a network, or of the host: the network driver's, as FILE_SECRET (guest-ports.h) */
+        FILE_LEAVE,   /* polkit's, for what of the host the same element asks for (guest-leave.h) */
         FILE_SECRET,  /* a secret's value: the secrets driver's, fetched before the others are opened (guest-secrets.h) */
 } FilePurpose;
 
@@ -61,6 +63,7 @@ typedef struct File {
         ExecutableIdentity program;
         UnixSocket *socket; /* FILE_SOCKET */
         PortFile *port;     /* FILE_PORT */
+        Leave *leave;       /* FILE_LEAVE */
         char *object;       /* FILE_SECRET, FILE_PORT: its object, or its network's, once that is known */
         char *whose;        /* FILE_SECRET, FILE_PORT: what needs it, for a message */
         char *alias;        /* FILE_SECRET, FILE_HELPER: the device's */

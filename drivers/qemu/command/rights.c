@@ -5,6 +5,7 @@
 
 #include "base/xml.h"
 #include "paths.h"
+#include "qemu/command/leave.h"
 #include "qemu/command/reach.h"
 
 #define REMEDY \
@@ -89,9 +90,6 @@ static const struct {
         { "interface", "source", "portgroup", NULL, "it leads into another network" },
         { "filesystem", "binary", "path", NULL, "it is a program" },
         { "filesystem", "source", "socket", NULL, "it is a socket of the host" },
-        { "memoryBacking", "hugepages", NULL, NULL, "it takes memory from others" },
-        { "memoryBacking", "locked", NULL, NULL, "it takes memory from others" },
-        { "memoryBacking", "allocation", NULL, NULL, "it takes memory from others" },
         { "memoryBacking", "source", "type", "file", "it is a file of the host" },
         { "disk", "reservations", NULL, NULL, "it is a socket of the host" },
         { NULL, "backingStore", "type", "block", "it is a device of the host" },
@@ -172,6 +170,8 @@ static bool check_denied(xmlNode *element, GError **error) {
 }
 
 static bool check_device(xmlNode *element, GError **error) {
+        if (leave_device_kind(element))
+                return leave_check_device(element, error) && check_denied(element, error);
         for (size_t i = 0; i < G_N_ELEMENTS(devices); i++) {
                 if (!xml_is(element, devices[i].kind))
                         continue;
@@ -192,6 +192,17 @@ static bool check_devices(const xmlNode *list, const xmlNode *before, GError **e
         return true;
 }
 
+/* Whether an element that only an administrator may set has nothing but what was in it, and what polkit is asked about. */
+static bool is_of_leave(const xmlNode *part, const xmlNode *before) {
+        bool any = false;
+        for (xmlNode *child = xml_child(part, NULL); child; child = xml_next(child, NULL)) {
+                if (!was_before(child, before) && !leave_element(child))
+                        return false;
+                any = true;
+        }
+        return any && !g_strv_contains(parts, (const char *) part->name);
+}
+
 bool rights_check_document(const xmlDoc *document, const xmlDoc *before, GError **error) {
         const xmlNode *root = xmlDocGetRootElement((xmlDoc *) document),
                       *root_before = before ? xmlDocGetRootElement((xmlDoc *) before) : NULL;
@@ -200,6 +211,8 @@ bool rights_check_document(const xmlDoc *document, const xmlDoc *before, GError 
                 if (is_devices && !check_devices(part, root_before ? xml_child(root_before, "devices") : NULL, error))
                         return false;
                 if (is_devices || was_before(part, root_before) || xml_is(part, "metadata"))
+                        continue;
+                if (is_of_leave(part, root_before ? xml_child(root_before, (const char *) part->name) : NULL))
                         continue;
                 if (!g_strv_contains(parts, (const char *) part->name))
                         return refuse(error, part, "the element", "it gives the guest more of the host, or takes from others");
@@ -239,18 +252,34 @@ static bool is_passed(const CommandLine *line, const char *path) {
         return false;
 }
 
-/* By its text: a path that leads back is under nothing. */
-static bool is_plainly_under(const char *path, const char *folder) {
-        return path_is_under(path, folder) && !strstr(path, "/../") && !g_str_has_suffix(path, "/..");
+static bool is_let(const char *const *let, const char *path) {
+        while (let && *let && !path_is_plainly_under(path, *let))
+                let++;
+        return let && *let;
 }
 
-bool rights_check_line(const CommandLine *line, const char *folder, const GPtrArray *files, const xmlDoc *document,
-                       GError **error) {
+char **rights_let(const GPtrArray *files) {
+        g_autoptr(GPtrArray) let = g_ptr_array_new_with_free_func(g_free);
+        for (guint i = 0; i < files->len; i++) {
+                const Leave *leave = ((File *) files->pdata[i])->leave;
+                if (!leave || !leave->device)
+                        continue;
+                if (g_str_has_prefix(leave->device, "/"))
+                        g_ptr_array_add(let, g_strdup(leave->device));
+                for (const char *const *folder = leave_folders(leave->what); *folder; folder++)
+                        g_ptr_array_add(let, g_strdup(*folder));
+        }
+        g_ptr_array_add(let, NULL);
+        return (char **) g_ptr_array_steal(let, NULL);
+}
+
+bool rights_check_line(const CommandLine *line, const char *folder, const GPtrArray *files, const char *const *let,
+                       const xmlDoc *document, GError **error) {
         g_autoptr(Reach) reach = reach_of(line, document);
         for (guint i = 0; i < reach->paths->len; i++) {
                 const char *path = reach->paths->pdata[i];
-                if (!is_plainly_under(path, folder) && !g_strv_contains(open_paths, path) && !is_given(files, path) &&
-                    !is_passed(line, path))
+                if (!path_is_plainly_under(path, folder) && !g_strv_contains(open_paths, path) && !is_given(files, path) &&
+                    !is_let(let, path) && !is_passed(line, path))
                         return virtbus_error_set(error, VIRTBUS_ERROR_ACCESS_DENIED, "QEMU would open %s by itself: " REMEDY,
                                                  path);
         }

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "qemu/guest/guest-fetch.h"
 
+#include "domain/operation.h"
+#include "paths.h"
+
 /* How many guests are given what they need at the same time: fewer than errands that a driver may have out (service/bounds.h).
  * Others wait. */
 #define FETCHES_MAX 64
@@ -56,6 +59,24 @@ static void finish(Guest *guest, const GError *error) {
         end_fetch(guest);
         done(guest, error);
         begin_waiting();
+}
+
+const char *guest_fetch_sender(const Guest *guest) {
+        return guest->domain->operation ? guest->domain->operation->sender : NULL;
+}
+
+bool guest_fetch_check_starter(const Guest *guest, const char *place, GError **error) {
+        const Domain *domain = guest->domain;
+        const char *sender = guest_fetch_sender(guest);
+        uid_t user;
+        bool own_rights;
+        if (!domain->owners_rights || (sender && caller_decode(sender, &user, &own_rights) && user == domain->owner))
+                return true;
+        return virtbus_error_set(
+                        error, VIRTBUS_ERROR_ACCESS_DENIED,
+                        "%s needs %s, and the domain has the rights of its owner alone: its owner, user %u, has to start it, or "
+                        "to plug that",
+                        guest_fetch_file(guest)->whose, place, (unsigned) domain->owner);
 }
 
 File *guest_fetch_file(const Guest *guest) {

@@ -22,6 +22,13 @@ void guest_fetch(Guest *guest, GPtrArray *files, const FetchKind *kinds, GuestFe
 /* Nobody wants them any more. */
 void guest_fetch_forget(Guest *guest);
 
+/* Who wants the guest to have it, as a call's sender; NULL: the driver itself. */
+const char *guest_fetch_sender(const Guest *guest);
+
+/* A domain with the rights of its owner alone has what polkit decides about where its owner may: what the driver does by
+ * itself, or others ask for, is with their rights. PLACE: what it is, for a message. */
+bool guest_fetch_check_starter(const Guest *guest, const char *place, GError **error);
+
 /* The file that is asked for. */
 File *guest_fetch_file(const Guest *guest);
 

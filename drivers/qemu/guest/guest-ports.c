@@ -45,11 +45,6 @@ static void sent(Guest *guest, Errand *errand, const GError *error) {
                 fail(guest, error);
 }
 
-/* Who wants the guest to have it; NULL: the driver itself. */
-static const char *on_behalf(const Guest *guest) {
-        return guest->domain->operation ? guest->domain->operation->sender : NULL;
-}
-
 /* The port */
 
 /* One for each queue: they are the answer's, which goes. */
@@ -110,9 +105,9 @@ static void on_added(void *data, sd_bus_message *answer, const GError *error) {
 static void add(Guest *guest, const char *network) {
         const PortFile *port = guest_fetch_file(guest)->port;
         g_autoptr(GError) error = NULL;
-        Errand *errand = errand_begin(guest->domain->connection->objects, on_behalf(guest), network, NETWORK, "AddPort", on_added,
-                                      guest, &error, "sss" OPTIONS, domain_name(guest->domain), guest->domain->uuid, port->mac,
-                                      OPTIONS_OF(port));
+        Errand *errand = errand_begin(guest->domain->connection->objects, guest_fetch_sender(guest), network, NETWORK, "AddPort",
+                                      on_added, guest, &error, "sss" OPTIONS, domain_name(guest->domain), guest->domain->uuid,
+                                      port->mac, OPTIONS_OF(port));
         sent(guest, errand, error);
 }
 
@@ -121,8 +116,8 @@ static void add_of_host(Guest *guest) {
         const File *file = guest_fetch_file(guest);
         const PortFile *port = file->port;
         g_autoptr(GError) error = NULL;
-        Errand *errand = errand_begin(guest->domain->connection->objects, on_behalf(guest), HOST_PATH, HOST_PORTS, "AddPort",
-                                      on_added, guest, &error, "sssss" OPTIONS, port->plug,
+        Errand *errand = errand_begin(guest->domain->connection->objects, guest_fetch_sender(guest), HOST_PATH, HOST_PORTS,
+                                      "AddPort", on_added, guest, &error, "sssss" OPTIONS, port->plug,
                                       *file->path ? file->path : port->interface, domain_name(guest->domain), guest->domain->uuid,
                                       port->mac, OPTIONS_OF(port));
         sent(guest, errand, error);
@@ -161,26 +156,10 @@ static void on_found(void *data, sd_bus_message *answer, const GError *error) {
                 add(guest, network);
 }
 
-/* A domain with the rights of its owner alone has a port where its owner may: what the driver does by itself, or others ask
- * for, is with their rights. */
-static bool check_starter(const Guest *guest, GError **error) {
-        const Domain *domain = guest->domain;
-        const char *sender = on_behalf(guest);
-        uid_t user;
-        bool own_rights;
-        if (!domain->owners_rights || (sender && caller_decode(sender, &user, &own_rights) && user == domain->owner))
-                return true;
-        g_autofree char *place = place_text(guest_fetch_file(guest));
-        return virtbus_error_set(
-                        error, VIRTBUS_ERROR_ACCESS_DENIED,
-                        "%s needs %s, and the domain has the rights of its owner alone: its owner, user %u, has to start it, or "
-                        "to plug that",
-                        guest_fetch_file(guest)->whose, place, (unsigned) domain->owner);
-}
-
 void guest_ports_ask(Guest *guest) {
         g_autoptr(GError) error = NULL;
-        if (!check_starter(guest, &error)) {
+        g_autofree char *place = place_text(guest_fetch_file(guest));
+        if (!guest_fetch_check_starter(guest, place, &error)) {
                 guest_fetch_fail(guest, error);
                 return;
         }
@@ -311,7 +290,9 @@ PortChange *guest_port_change(Guest *guest, const xmlNode *old, const xmlNode *n
                             "change while the guest runs; use the option config");
                 return NULL;
         }
-        *change = (PortChange){ .guest = guest, .sender = on_behalf(guest), .uuid = g_steal_pointer(&uuid), .done = done };
+        *change = (PortChange){
+                .guest = guest, .sender = guest_fetch_sender(guest), .uuid = g_steal_pointer(&uuid), .done = done
+        };
         if (xml_attribute_is(old, "type", "network"))
                 change->network = g_steal_pointer(&network);
         for (size_t i = 0; i < G_N_ELEMENTS(parts); i++) {

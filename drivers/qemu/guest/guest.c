@@ -15,6 +15,7 @@
 #include "log.h"
 #include "qemu/command/rights.h"
 #include "qemu/guest/guest-fetch.h"
+#include "qemu/guest/guest-leave.h"
 #include "qemu/guest/guest-ports.h"
 #include "qemu/guest/guest-secrets.h"
 #include "qemu/guest/guest-tpm.h"
@@ -240,6 +241,7 @@ void guest_free(Guest *guest) {
         guest->domain->run = NULL;
         guest_drop_opening(guest);
         guest_fetch_forget(guest);
+        g_strfreev(guest->let);
         guest_secrets_forget(guest);
         guest_close_agent(guest);
         g_clear_pointer(&guest->monitor, monitor_free);
@@ -375,11 +377,14 @@ CommandLineContext guest_context(Guest *guest, xmlDoc *document, const Definitio
 
 bool guest_check_line(const Guest *guest, const CommandLine *line, const xmlDoc *document, GError **error) {
         g_autoptr(GError) failure = NULL;
-        return !guest->domain->owners_rights || rights_check_line(line, guest->directory, NULL, document, &failure) ||
+        const char *const *let = (const char *const *) guest->let;
+        return !guest->domain->owners_rights || rights_check_line(line, guest->directory, NULL, let, document, &failure) ||
                domain_fail(guest->domain, error, virtbus_error_code(failure), "%s", failure->message);
 }
 
-static const FetchKind fetched[] = { { FILE_SECRET, guest_secrets_ask }, { FILE_PORT, guest_ports_ask }, { 0, NULL } };
+static const FetchKind fetched[] = {
+        { FILE_LEAVE, guest_leave_ask }, { FILE_SECRET, guest_secrets_ask }, { FILE_PORT, guest_ports_ask }, { 0, NULL }
+};
 
 static void open_files(void *data, GError **error) {
         Opening *opening = data;
@@ -410,13 +415,16 @@ static void on_files_opened(void *data, const GError *error) {
 }
 
 static void on_fetched(Guest *guest, const GError *error) {
-        if (error)
+        if (error) {
                 on_files_opened(guest->opening, error);
-        else
-                user_work_run(guest->domain->connection, guest->domain->owner, open_files, on_files_opened, guest->opening);
+                return;
+        }
+        guest->let = rights_let(guest->opening->files);
+        user_work_run(guest->domain->connection, guest->domain->owner, open_files, on_files_opened, guest->opening);
 }
 
 void guest_open_files(Guest *guest, GPtrArray *files, FilesOpened opened) {
+        g_clear_pointer(&guest->let, g_strfreev);
         if (files->len == 0) { /* nothing to wait for */
                 g_autoptr(GPtrArray) none = files;
                 opened(guest, none, NULL);

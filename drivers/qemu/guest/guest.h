@@ -43,6 +43,7 @@ struct Guest {
         Operation *operation; /* START or REATTACH, until QEMU is ready */
         Opening *opening;
         struct GuestFetch *fetch; /* what the opening waits for before a worker begins: guest-fetch.c */
+        char **let;               /* what polkit has let it reach of the host, for the operation at work: rights_let; or NULL */
         GArray *secret_sets;      /* gint64: the sets by which a QEMU that runs was given secrets, for as long as it reads them */
         sd_event_source *timeout;
         GError *failure;         /* why the start fails, once the process has ended */

@@ -28,6 +28,13 @@ void host_device_free(HostDevice *device) {
         g_free(device);
 }
 
+char *host_device_text(const HostDevice *device) {
+        if (!device->is_usb)
+                return g_strdup_printf("%04x:%02x:%02x.%x", device->domain, device->bus, device->slot, device->function);
+        return device->vendor || device->product ? g_strdup_printf("%04x:%04x", device->vendor, device->product)
+                                                 : g_strdup_printf("%u.%u", device->bus, device->device);
+}
+
 /* sysfs */
 
 static bool write_attribute(const char *path, const char *text) {
@@ -103,8 +110,7 @@ static bool check_group(const char *name, GError **error) {
 }
 
 static bool take_pci(HostDevice *device, GError **error) {
-        g_autofree char *name = g_strdup_printf("%04x:%02x:%02x.%x", device->domain, device->bus, device->slot, device->function),
-                        *directory = g_build_filename(PCI "/devices", name, NULL);
+        g_autofree char *name = host_device_text(device), *directory = g_build_filename(PCI "/devices", name, NULL);
         if (!g_file_test(directory, G_FILE_TEST_IS_DIR))
                 return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "there is no PCI device %s on this machine",
                                          name);

@@ -29,6 +29,10 @@ bool host_device_take(HostDevice *device, GError **error);
 /* Gives back a device whose guest has not come to be. */
 void host_device_give_back(const HostDevice *device);
 
+/* How polkit's rules know it: 0000:00:02.0; VENDOR:PRODUCT in hexadecimal digits where these are said, as what is taken has them
+ * then, else BUS.DEVICE. To be freed. */
+char *host_device_text(const HostDevice *device);
+
 void host_device_free(HostDevice *device);
 
 /* Their claims' NAMEs: as 0000:00:02.0; and as 1-2.4, the kernel's name. */
