@@ -196,7 +196,8 @@ static void put_text(GString *plan, const xmlNode *root, const char *path, const
 /* virtbus-lxc(8) says which variables there are; those of its document come after them, and count, as MORE do, or NULL, after
  * those. */
 static void put_environment(GString *plan, const xmlNode *root, char *const *more) {
-        g_autofree char *name = xml_text_at(root, "name"), *uuid = xml_text_at(root, "uuid");
+        g_autofree char *name = xml_text_at(root, "name"), *uuid = xml_text_at(root, "uuid"),
+                        *command_line = xml_find(root, "os/cmdline") ? xml_text_at(root, "os/cmdline") : NULL;
         g_auto(GStrv) environment =
                         g_environ_setenv(NULL, "PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", TRUE);
         environment = g_environ_setenv(environment, "TERM", "linux", TRUE);
@@ -205,6 +206,8 @@ static void put_environment(GString *plan, const xmlNode *root, char *const *mor
         environment = g_environ_setenv(environment, "container_uuid", uuid, TRUE);
         environment = g_environ_setenv(environment, "LIBVIRT_LXC_UUID", uuid, TRUE);
         environment = g_environ_setenv(environment, "LIBVIRT_LXC_NAME", name, TRUE);
+        if (command_line)
+                environment = g_environ_setenv(environment, "LIBVIRT_LXC_CMDLINE", command_line, TRUE);
         for (const xmlNode *element = xml_find(root, "os/initenv"); element; element = xml_next(element, "initenv")) {
                 g_autofree char *variable = xml_attribute(element, "name"), *value = xml_text(element);
                 environment = g_environ_setenv(environment, variable, value, TRUE);

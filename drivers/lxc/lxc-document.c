@@ -57,6 +57,7 @@ static const KnownElement elements[] = {
         { "os/initdir", "", "/" },
         { "os/inituser", "" },
         { "os/initgroup", "" },
+        { "os/cmdline", "" },
         { "idmap", "" },
         { "idmap/uid", "start=# target=# count=#", .many = true },
         { "idmap/gid", "start=# target=# count=#", .many = true },
@@ -68,15 +69,17 @@ static const KnownElement elements[] = {
         { "lxc:namespace/lxc:sharenet", "type=netns,name,pid value" },
         { "lxc:namespace/lxc:shareipc", "type=netns,name,pid value" },
         { "lxc:namespace/lxc:shareuts", "type=netns,name,pid value" },
-        { "clock", "offset=utc" },
+        { "clock",
+          "offset=utc,localtime,timezone timezone" }, /* it is the host's; which zone is shown, files in the container say */
         { "on_poweroff", "", "destroy restart" },
         { "on_reboot", "", "destroy restart" },
         { "on_crash", "", "destroy restart" },
-        { "seclabel", "type=none model=none" },
+        { "seclabel", "type=none,dynamic model relabel=yes,no", .many = true }, /* dynamic: whatever the driver chooses */
         /* what it has */
         { "devices", "" },
         { "devices/emulator", "" },
-        { FILESYSTEM, "type=mount,bind,block,file,ram,template accessmode=passthrough", .many = true },
+        /* Which rights files have is the kernel's affair: the words are of 9p, and virt-install writes one always. */
+        { FILESYSTEM, "type=mount,bind,block,file,ram,template accessmode=passthrough,mapped,squash", .many = true },
         { FILESYSTEM "/driver", "type=loop,nbd format wrpolicy=immediate name", .later = "this of a filesystem" },
         { FILESYSTEM "/source", "dir=/ file=/ dev=/ name usage=# units" },
         { FILESYSTEM "/target", "dir=/" },
@@ -96,6 +99,12 @@ static const KnownElement elements[] = {
         { INTERFACE "/target", "dev" },
         { INTERFACE "/guest", "dev" },
         { INTERFACE "/link", "state=up,down" },
+        { INTERFACE "/model",
+          "type" }, /* of a machine's card: virt-install and Nova write it, and there is nothing to be done for it */
+        { INTERFACE "/bandwidth", "", .any = true, .later = "a card whose traffic is limited" },
+        { INTERFACE "/filterref", "filter", .any = true, .later = "a card that a network filter watches" },
+        { INTERFACE "/virtualport", "type", .any = true, .later = "a card at a port of Open vSwitch or another switch" },
+        { INTERFACE "/vlan", "trunk", .any = true, .later = "a card in a VLAN" },
         { INTERFACE "/mtu", "size=#" },
         { INTERFACE "/alias", "name" },
         ADDRESSES(INTERFACE),

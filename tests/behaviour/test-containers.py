@@ -284,7 +284,7 @@ def what_is_wrong_is_named():
             (document("a", devices="<filesystem type='file'><source file='/x'/><target dir='/x'/></filesystem>"), "Unsupported", "file"),
             (document("a", devices="<filesystem type='ram'><source usage='1'/><target dir='/proc/x'/></filesystem>"), "Unsupported", "/proc"),
             (document("a", devices="<graphics type='vnc'/>"), "Unsupported", "graphics"),
-            (document("a", more="<seclabel type='dynamic' model='selinux'/>"), "Unsupported", "seclabel"),
+            (document("a", more="<seclabel type='static' model='selinux'/>"), "Unsupported", "seclabel"),
             (document("a", init="relative"), "InvalidXML", "absolute path"),
             (document("a", init="/a/../../x"), "InvalidXML", "..")):
         contains(expect(error, define, xml), *parts)

@@ -59,6 +59,7 @@ static void what_is_left_out_is_written_as_libvirt_writes_it(void) {
                 { "", "<tpm model='tpm-crb'><backend type='emulator'/></tpm>", "version=\"2.0\"", NULL },
                 { "", "<tpm><backend type='emulator'/></tpm>",
                   "<tpm model=\"tpm-tis\"><backend type=\"emulator\" version=\"1.2\"/>", NULL },
+                { "", "<smartcard mode='host' type='tcp'/>", "<smartcard mode=\"host\"", "tcp" },
                 { "<memoryBacking><hugepages><page size='2' unit='M'/></hugepages></memoryBacking>", "",
                   "<page size=\"2048\" unit=\"KiB\"/>", NULL },
                 { "<seclabel type='dynamic' model='dac'/>", "", "<seclabel type=\"dynamic\" model=\"dac\" relabel=\"yes\"/>",

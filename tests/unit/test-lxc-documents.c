@@ -156,7 +156,10 @@ static void test_a_document_that_no_container_can_be_is_refused_by_name(void) {
         } cases[] = {
                 { DOCUMENT("<os><type>exe</type></os>", ""), "init", VIRTBUS_ERROR_INVALID_XML },
                 { DOCUMENT("<os><type>hvm</type><init>/a</init></os>", ""), "exe", VIRTBUS_ERROR_UNSUPPORTED },
-                { DOCUMENT(OS "<seclabel type='dynamic' model='apparmor'/>", ""), "seclabel", VIRTBUS_ERROR_UNSUPPORTED },
+                { DOCUMENT(OS "<seclabel type='static' model='apparmor'/>", ""), "seclabel", VIRTBUS_ERROR_UNSUPPORTED },
+                { DOCUMENT(OS, "<interface type='bridge'><source bridge='b'/><bandwidth><inbound "
+                               "average='1'/></bandwidth></interface>"),
+                  "traffic", VIRTBUS_ERROR_UNSUPPORTED },
                 { DOCUMENT(OS "<features><acpi/></features>", ""), "acpi", VIRTBUS_ERROR_UNSUPPORTED },
                 { DOCUMENT(OS "<features><capabilities><fly state='on'/></capabilities></features>", ""), "fly",
                   VIRTBUS_ERROR_UNSUPPORTED },
@@ -185,6 +188,25 @@ static void test_a_document_that_no_container_can_be_is_refused_by_name(void) {
                 refuses_document(cases[i].text, cases[i].code, cases[i].part);
 }
 
+/* Nova, virt-install and libvirt itself write these into every container's document. */
+static void test_what_programs_write_into_each_document_is_taken(void) {
+        static const char *const cases[] = {
+                DOCUMENT(OS "<seclabel type='dynamic' model='apparmor' relabel='yes'/><seclabel type='dynamic' model='dac'/>",
+                         ""),
+                DOCUMENT(OS "<clock offset='timezone' timezone='Europe/Berlin'/>", ""),
+                DOCUMENT("<os><type>exe</type><init>/bin/sh</init><cmdline>console=tty0</cmdline></os>", ""),
+                DOCUMENT(OS, "<filesystem accessmode='mapped'><source dir='/a'/><target dir='/'/></filesystem>"),
+                DOCUMENT(OS, "<interface type='bridge'><source bridge='b'/><model type='virtio'/></interface>"),
+        };
+        for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+                g_autoptr(GError) error = NULL;
+                g_autoptr(xmlDoc) document = xml_parse(cases[i], "domain", &error);
+                g_assert_no_error(error);
+                lxc_document_check(document, true, &error);
+                g_assert_no_error(error);
+        }
+}
+
 static void test_each_capability_has_its_name(void) {
         for (unsigned i = 0; i < CAPABILITY_COUNT; i++)
                 g_assert_cmpint(capability_number(capability_name(i)), ==, (int) i);
@@ -205,6 +227,8 @@ int main(int argc, char *argv[]) {
         g_test_add_func("/lxc/a_strangers_file_is_bounded", test_a_strangers_file_is_bounded);
         g_test_add_func("/lxc/a_document_that_no_container_can_be_is_refused_by_name",
                         test_a_document_that_no_container_can_be_is_refused_by_name);
+        g_test_add_func("/lxc/what_programs_write_into_each_document_is_taken",
+                        test_what_programs_write_into_each_document_is_taken);
         g_test_add_func("/lxc/each_capability_has_its_name", test_each_capability_has_its_name);
         return g_test_run();
 }

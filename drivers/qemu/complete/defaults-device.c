@@ -76,10 +76,22 @@ static void complete_labels(xmlNode *source) {
                         default_set(label, "relabel", "yes");
 }
 
-/* The CRB interface is of TPM 2.0 only; on the other the older version is chosen, as guests that move over may hold its state. */
-static void complete_tpm(xmlNode *backend, bool is_crb) {
+/* Where the device can be of either version, a PC's TIS, the older one is chosen, as guests that move over may hold its state. */
+static void complete_tpm(xmlNode *tpm, const MachineKind *kind) {
+        xmlNode *backend = xml_child(tpm, "backend");
+        bool is_spapr = strcmp(kind->name, "pseries") == 0;
+        default_set(tpm, "model",
+                    !is_spapr                                          ? "tpm-tis"
+                    : xml_attribute_is(backend, "type", "passthrough") ? "spapr-tpm-proxy"
+                                                                       : "tpm-spapr");
         if (xml_attribute_is(backend, "type", "emulator"))
-                default_set(backend, "version", is_crb ? "2.0" : "1.2");
+                default_set(backend, "version", kind->is_x86 && xml_attribute_is(tpm, "model", "tpm-tis") ? "1.2" : "2.0");
+}
+
+/* The host's own card reader is reached by the NSS library: a type, which is of a channel, says nothing there. */
+static void complete_smartcard(xmlNode *card) {
+        if (!xml_attribute_is(card, "mode", "passthrough"))
+                default_remove(card, "type");
 }
 
 /* An empty name means no image: a drive without a disc. */
@@ -462,10 +474,11 @@ void defaults_device_complete(xmlNode *devices, const MachineKind *kind) {
                         complete_interface(device);
                 else if (xml_is(device, "memory"))
                         complete_module(device);
-                else if (xml_is(device, "tpm")) {
-                        default_set(device, "model", "tpm-tis");
-                        complete_tpm(xml_child(device, "backend"), xml_attribute_is(device, "model", "tpm-crb"));
-                } else if (xml_is(device, "panic"))
+                else if (xml_is(device, "tpm"))
+                        complete_tpm(device, kind);
+                else if (xml_is(device, "smartcard"))
+                        complete_smartcard(device);
+                else if (xml_is(device, "panic"))
                         default_set(device, "model", kind->panic ? kind->panic : "isa");
                 else if (xml_is(device, "shmem") && xml_child(device, "server"))
                         default_set(xml_ensure_child(device, "msi"), "ioeventfd", "on");
