@@ -7,6 +7,7 @@
 #include "base/uuid.h"
 #include "errors.h"
 #include "link/tap.h"
+#include "network/direct-links.h"
 #include "network/filter-table.h"
 #include "network/value.h"
 
@@ -16,8 +17,8 @@ typedef struct Adding {
         Networks *networks;
         Network *network; /* holds a reference; or NULL: the host's */
         Port *port;
-        char *bridge, *wanted; /* NULL: in none; the name that it is to have, or "" */
-        int fds[PORT_QUEUES_MAX];
+        char *bridge, *wanted;        /* NULL: in none; the name that it is to have, or "" */
+        int fds[PORT_QUEUES_MAX + 1]; /* the holder of a macvtap is the last */
         unsigned n;
         bool is_open, for_driver, may_be_there;
         bool (*check)(const Network *network, GError **error);
@@ -43,8 +44,22 @@ static PortPlace place_of(const Adding *adding) {
         return (PortPlace){ adding->network, adding->port->plug, adding->port->source };
 }
 
-static void open_in_thread(void *data, GError **error) {
-        Adding *adding = data;
+/* A macvtap, and its holder. */
+static void open_direct(Adding *adding, GError **error) {
+        Port *port = adding->port;
+        const MacvtapSetup setup = { .name = adding->wanted,
+                                     .lower = port->source,
+                                     .mode = *port->mode ? port->mode : "passthrough",
+                                     .mac = port->mac,
+                                     .alias = port->uuid,
+                                     .mtu = port->mtu };
+        adding->is_open = direct_link_open(ports_direct(adding->networks->ports), &setup, adding->fds, adding->n,
+                                           &adding->fds[adding->n], &port->interface, &port->index, error);
+        if (adding->is_open)
+                adding->n++;
+}
+
+static void open_tap(Adding *adding, GError **error) {
         Port *port = adding->port;
         const TapSetup setup = { .name = adding->wanted,
                                  .mac = port->mac,
@@ -55,8 +70,13 @@ static void open_in_thread(void *data, GError **error) {
                                  .isolated = port->isolated,
                                  .may_be_there = adding->may_be_there };
         adding->is_open = tap_open(&setup, adding->fds, adding->n, &port->interface, &port->index, error);
-        if (adding->is_open)
-                port_limit(port, error);
+}
+
+static void open_in_thread(void *data, GError **error) {
+        Adding *adding = data;
+        (port_plug_is_direct(adding->port->plug) ? open_direct : open_tap)(adding, error);
+        if (adding->is_open && !port_limit(adding->port, error) && port_plug_is_direct(adding->port->plug))
+                direct_link_take_back(ports_direct(adding->networks->ports), adding->port->index);
 }
 
 /* PORT is NULL with an error. ADDING is taken. */
@@ -175,14 +195,16 @@ static bool check_request(const PortRequest *request, GError **error) {
 }
 
 /* What it is to be: its strings are checked, or NULL with an error. */
-static Port *new_port(const PortRequest *request, GError **error) {
+static Port *new_port(Ports *ports, const PortRequest *request, GError **error) {
         g_autofree char *domain = check_request(request, error) ? uuid_of_argument(request->domain_uuid, error) : NULL,
                         *bandwidth = domain ? port_read_bandwidth(request->bandwidth, error) : NULL;
         if (!bandwidth)
                 return NULL;
         Port *port = g_new0(Port, 1);
-        *port = (Port){ .plug = request->place.plug,
+        *port = (Port){ .all = ports,
+                        .plug = request->place.plug,
                         .source = g_strdup(request->place.source),
+                        .mode = request->mode ? request->mode : "",
                         .uuid = g_uuid_string_random(),
                         .domain_name = g_strdup(request->domain_name),
                         .domain_uuid = g_steal_pointer(&domain),
@@ -199,7 +221,7 @@ void port_add(Networks *networks, const PortRequest *request, PortDone done, voi
         g_autoptr(Adding) adding = g_new0(Adding, 1);
         *adding = (Adding){ .networks = networks,
                             .network = request->place.network,
-                            .port = new_port(request, &error),
+                            .port = new_port(networks->ports, request, &error),
                             .bridge = g_strdup(request->bridge),
                             .wanted = g_strdup(request->interface),
                             .n = MAX(request->queues, 1),
@@ -212,8 +234,11 @@ void port_add(Networks *networks, const PortRequest *request, PortDone done, voi
                 entry_ref(&adding->network->entry);
         if (!error && *request->filter)
                 adding->binding = filter_binding_parse(request->filter, request->mac, &error);
-        if (error || !check_place(adding, &error))
+        if (error || !check_place(adding, &error)) {
                 done(data, NULL, NULL, 0, error);
-        else
-                worker_run(networks->worker, open_in_thread, on_opened, g_steal_pointer(&adding));
+                return;
+        }
+        if (port_plug_is_direct(request->place.plug))
+                ports_end_unheld(networks->ports, request->mac, request->interface);
+        worker_run(networks->worker, open_in_thread, on_opened, g_steal_pointer(&adding));
 }

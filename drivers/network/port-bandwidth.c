@@ -29,16 +29,16 @@ char *port_read_bandwidth(const char *bandwidth, GError **error) {
 }
 
 /* As it is kept; none where it is "". */
-static bool set(const char *interface, const char *bandwidth, GError **error) {
+static bool set(const Port *port, const char *bandwidth, GError **error) {
         Bandwidth limits = { 0 };
         g_autoptr(xmlDoc) document = *bandwidth ? xml_parse(bandwidth, "bandwidth", error) : NULL;
         if (document)
                 limits = bandwidth_of(xmlDocGetRootElement(document));
-        return (document || !*bandwidth) && bandwidth_set(interface, false, &limits, error);
+        return (document || !*bandwidth) && bandwidth_set(port->interface, port_plug_is_direct(port->plug), &limits, error);
 }
 
 bool port_limit(const Port *port, GError **error) {
-        return !*port->bandwidth || set(port->interface, port->bandwidth, error);
+        return !*port->bandwidth || set(port, port->bandwidth, error);
 }
 
 bool port_set_bandwidth(Port *port, const char *bandwidth, GError **error) {
@@ -47,7 +47,7 @@ bool port_set_bandwidth(Port *port, const char *bandwidth, GError **error) {
                 return false;
         if (!port_is_there(port))
                 return virtbus_error_set(error, VIRTBUS_ERROR_OPERATION_INVALID, "the port is gone");
-        if (!set(port->interface, wanted, error)) {
+        if (!set(port, wanted, error)) {
                 (void) port_limit(port, NULL); /* as far as that can be had again */
                 return false;
         }

@@ -36,6 +36,10 @@ static const char *of_host_get_plug(const Port *self) {
         return port_plugs[self->plug];
 }
 
+static const char *of_host_get_mode(const Port *self) {
+        return self->mode;
+}
+
 static const char *of_host_get_interface(const Port *self) {
         return *self->source ? self->source : self->interface;
 }
@@ -113,11 +117,11 @@ static void on_added(void *data, const Port *port, const int *fds, unsigned n, c
 static bool read_request(const Call *call, PortRequest *request, sd_bus_message *options, GError **error) {
         request->owner = call->uid;
         request->for_driver = caller_is_behind_driver(call_sender(call));
-        request->interface = request->filter = request->bandwidth = request->group = "";
+        request->interface = request->filter = request->bandwidth = request->group = request->mode = "";
         return options_read(options, error, "interface", 's', &request->interface, "queues", 'u', &request->queues, "mtu", 'u',
                             &request->mtu, "isolated", 'b', &request->isolated, "filter", 's', &request->filter, "bandwidth", 's',
                             &request->bandwidth, "portgroup", 's', &request->group, "existing", 'b', &request->may_be_there,
-                            NULL);
+                            "mode", 's', &request->mode, NULL);
 }
 
 void port_bus_add(Call *call, Network *network, const char *domain_name, const char *domain_uuid, const char *mac,
@@ -134,6 +138,8 @@ void port_bus_add(Call *call, Network *network, const char *domain_name, const c
         if (fine && request.may_be_there)
                 fine = virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_ARGUMENT,
                                          "existing: an interface that is there already is not put into a network");
+        if (fine && *request.mode)
+                fine = virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_ARGUMENT, "mode: it is the network's");
         request.mtu = request.mtu > 0 ? request.mtu : live->mtu;
         g_autofree char *of_group = fine ? port_group_bandwidth(live, request.group, &error) : NULL;
         if (of_group && !*request.bandwidth)
@@ -148,37 +154,77 @@ void port_bus_add(Call *call, Network *network, const char *domain_name, const c
 
 HOST_PORTS_VTABLE(Ports, host);
 
-static bool read_place(const char *plug, const char *interface_name, PortPlace *place, GError **error) {
-        *place = (PortPlace){ NULL, strcmp(plug, "bridge") == 0 ? PORT_BRIDGE : PORT_ETHERNET, interface_name };
-        if (strcmp(plug, port_plugs[place->plug]) != 0)
-                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "plug is '%.32s'; it must be bridge or ethernet",
-                                         plug);
-        if (place->plug == PORT_BRIDGE && !*interface_name)
-                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "interface_name is missing: which bridge it is");
-        if (place->plug == PORT_ETHERNET)
-                place->source = "";
-        return true;
+/* What a plug is of, and what cannot be said of one: a name that is to be there, to be isolated, a filter, a mode. */
+static const struct {
+        PortPlug plug;
+        const char *of; /* NULL: its interface's own name */
+        bool takes_existing, takes_isolated, takes_filter, takes_mode;
+        const char *refusal;
+} of_plugs[] = {
+        { PORT_BRIDGE, "bridge", false, true, true, false, "an interface that is there already is not put into a bridge" },
+        { PORT_ETHERNET, NULL, true, false, true, false, "an interface that is in no bridge is alone" },
+        { PORT_DIRECT, "interface", false, false, false, true, "a macvtap interface is always a new one, which nothing filters" },
+        { PORT_PASSTHROUGH, "interface", false, false, false, false,
+          "a macvtap interface that has the whole of another is alone" },
+};
+
+static bool refuse(size_t row, const char *option, GError **error) {
+        return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "%s: with plug %s that cannot be: %s", option,
+                                 port_plugs[of_plugs[row].plug], of_plugs[row].refusal);
+}
+
+static bool check_options(size_t row, const PortRequest *request, GError **error) {
+        if (request->may_be_there && !of_plugs[row].takes_existing)
+                return refuse(row, "existing", error);
+        if (request->isolated && !of_plugs[row].takes_isolated)
+                return refuse(row, "isolated", error);
+        if (*request->mode && !of_plugs[row].takes_mode)
+                return refuse(row, "mode", error);
+        if (*request->filter && !of_plugs[row].takes_filter)
+                return virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED,
+                                         "filter: a macvtap interface has none; use a bridge (plug bridge), or leave it out");
+        return !*request->group ||
+               virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "portgroup: groups of ports are networks'");
+}
+
+static bool read_mode(PortRequest *request, GError **error) {
+        const char *wanted = *request->mode ? request->mode : port_modes[0];
+        for (const char *const *mode = port_modes; *mode; mode++)
+                if (strcmp(*mode, wanted) == 0) {
+                        request->mode = *mode;
+                        return true;
+                }
+        return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "mode is '%.32s'; it must be vepa, bridge or private",
+                                 wanted);
 }
 
 /* Of a tap alone the name is its own. */
-static bool read_host_request(Call *call, const char *plug, const char *interface_name, PortRequest *request,
-                              sd_bus_message *options, GError **error) {
-        if (!read_place(plug, interface_name, &request->place, error) || !read_request(call, request, options, error))
-                return false;
-        if (*request->group)
-                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "portgroup: groups of ports are networks'");
-        if (request->place.plug == PORT_BRIDGE) {
+static bool read_place(size_t row, const char *interface_name, PortRequest *request, GError **error) {
+        const char *of = of_plugs[row].of;
+        request->place = (PortPlace){ NULL, of_plugs[row].plug, of ? interface_name : "" };
+        if (of && !*interface_name)
+                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "interface_name is missing: which %s it is", of);
+        if (of_plugs[row].plug == PORT_BRIDGE)
                 request->bridge = interface_name;
-                return !request->may_be_there ||
-                       virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
-                                         "existing: an interface that is there already is not put into a bridge");
-        }
+        if (of)
+                return true;
         if (*request->interface && strcmp(request->interface, interface_name) != 0)
                 return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
                                          "interface: one that is in no bridge is named by interface_name");
         request->interface = interface_name;
-        return !request->isolated ||
-               virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "isolated: an interface that is in no bridge is alone");
+        return true;
+}
+
+static bool read_host_request(Call *call, const char *plug, const char *interface_name, PortRequest *request,
+                              sd_bus_message *options, GError **error) {
+        size_t row = 0;
+        while (row < G_N_ELEMENTS(of_plugs) && strcmp(plug, port_plugs[of_plugs[row].plug]) != 0)
+                row++;
+        if (row == G_N_ELEMENTS(of_plugs))
+                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                         "plug is '%.32s'; it must be bridge, ethernet, direct or passthrough", plug);
+        return read_request(call, request, options, error) && check_options(row, request, error) &&
+               read_place(row, interface_name, request, error) && (!of_plugs[row].takes_mode || read_mode(request, error));
 }
 
 static void host_add_port(Call *call, Ports *self, const char *plug, const char *interface_name, const char *domain_name,

@@ -7,6 +7,7 @@
 #include "link/tap.h"
 #include "log.h"
 #include "paths.h"
+#include "network/direct-links.h"
 #include "network/filter-table.h"
 #include "network/link-watch.h"
 
@@ -21,12 +22,20 @@ struct Ports {
         Published *published;              /* as a part of the host */
         Store *store;
         LinkWatch *watch;
+        DirectLinks *direct;
         GHashTable *by_index; /* Port; the networks hold them, or */
         GPtrArray *homeless;  /* whose networks have gone */
         GPtrArray *of_host;
 };
 
-const char *const port_plugs[] = { [PORT_NETWORK] = "network", [PORT_BRIDGE] = "bridge", [PORT_ETHERNET] = "ethernet", NULL };
+const char *const port_plugs[] = { [PORT_NETWORK] = "network", [PORT_BRIDGE] = "bridge",           [PORT_ETHERNET] = "ethernet",
+                                   [PORT_DIRECT] = "direct",   [PORT_PASSTHROUGH] = "passthrough", NULL };
+
+const char *const port_modes[] = { "vepa", "bridge", "private", NULL };
+
+bool port_plug_is_direct(PortPlug plug) {
+        return plug == PORT_DIRECT || plug == PORT_PASSTHROUGH;
+}
 
 static Ports *ports_of(const Network *network) {
         return ((Networks *) network->entry.registry)->ports;
@@ -71,19 +80,37 @@ void ports_withdraw_host(Ports *ports) {
 
 /* Where they are */
 
+void ports_end_unheld(const Ports *ports, const char *mac, const char *interface) {
+        GHashTableIter iterator;
+        void *data;
+        g_hash_table_iter_init(&iterator, ports->by_index);
+        while (g_hash_table_iter_next(&iterator, NULL, &data)) {
+                const Port *port = data;
+                if (port->plug == PORT_PASSTHROUGH || (port->plug == PORT_DIRECT && (g_ascii_strcasecmp(port->mac, mac) == 0 ||
+                                                                                     strcmp(port->interface, interface) == 0)))
+                        direct_link_is_held(ports->direct, port->index);
+        }
+}
+
 Networks *ports_networks(const Ports *ports) {
         return ports->networks;
+}
+
+DirectLinks *ports_direct(const Ports *ports) {
+        return ports->direct;
 }
 
 char *port_place_text(const PortPlace *place) {
         if (place->network)
                 return g_strdup_printf("network '%s'", ((const NetworkDefinition *) place->network->entry.definition)->name);
-        return place->plug == PORT_BRIDGE ? g_strdup_printf("bridge '%s'", place->source) : g_strdup("this machine");
+        return place->plug == PORT_ETHERNET
+                               ? g_strdup("this machine")
+                               : g_strdup_printf("%s '%s'", place->plug == PORT_BRIDGE ? "bridge" : "interface", place->source);
 }
 
 static bool is_at(const Port *port, const PortPlace *place) {
-        return place->network ? port->network == place->network
-                              : port->plug == place->plug && strcmp(port->source, place->source) == 0;
+        bool is_alike = port->plug == place->plug || (port_plug_is_direct(port->plug) && port_plug_is_direct(place->plug));
+        return place->network ? port->network == place->network : is_alike && strcmp(port->source, place->source) == 0;
 }
 
 GPtrArray *ports_at(const Ports *ports, const PortPlace *place) {
@@ -114,6 +141,8 @@ static char *status_text(const Port *port) {
         xml_set_number(root, "format", STORE_FORMAT_COMMON);
         xml_set_attribute(root, "plug", port_plugs[port->plug]);
         xml_set_attribute(root, "source", port->source);
+        if (*port->mode)
+                xml_set_attribute(root, "mode", port->mode);
         xml_set_attribute(root, "network", port->network_uuid);
         xml_set_attribute(root, "domain", port->domain_name);
         xml_set_attribute(root, "domain-uuid", port->domain_uuid);
@@ -242,7 +271,6 @@ void ports_release(Network *network) {
 }
 
 bool port_enter(Ports *ports, Network *network, Port *port, GError **error) {
-        port->all = ports;
         port->network = network;
         port->network_uuid = g_strdup(network ? ((const NetworkDefinition *) network->entry.definition)->uuid : "");
         if (!save(ports, port, error))
@@ -267,7 +295,8 @@ void port_filter_changed(Port *port, GError **error) {
 /* What becomes of their interfaces */
 
 bool port_is_there(const Port *port) {
-        return tap_is_there(port->index, port->interface, port->uuid);
+        bool is_held = !port_plug_is_direct(port->plug) || direct_link_is_held(port->all->direct, port->index);
+        return is_held && tap_is_there(port->index, port->interface, port->uuid);
 }
 
 void ports_end(Ports *ports, int index) {
@@ -279,6 +308,7 @@ void ports_end(Ports *ports, int index) {
 static void on_gone(void *data, int index, const char *name) {
         Ports *ports = data;
         ports_end(ports, index);
+        direct_links_gone(ports->direct, index);
         ports->link_gone(ports->networks, name);
 }
 
@@ -291,6 +321,17 @@ static void on_lost(void *data) {
 }
 
 /* Those of an earlier driver */
+
+/* The constant that an attribute is, or "" where it is not there. */
+static const char *read_mode(const xmlNode *root, GError **error) {
+        g_autofree char *text = xml_attribute(root, "mode");
+        if (!text || !xml_one_of(root, "mode", port_modes, error))
+                return text ? NULL : "";
+        size_t at = 0;
+        while (strcmp(text, port_modes[at]) != 0)
+                at++;
+        return port_modes[at];
+}
 
 /* A driver of before wrote down only those of networks. */
 static bool read_plug(const xmlNode *root, PortPlug *plug, GError **error) {
@@ -311,9 +352,13 @@ static Port *read_port(Ports *ports, const xmlNode *root, const char *uuid, GErr
             !xml_number_attribute(root, "mtu", 0, UINT32_MAX, &mtu, error) ||
             !xml_number_attribute(root, "owner", 0, UINT32_MAX, &owner, error))
                 return NULL;
+        const char *mode = read_mode(root, error);
+        if (!mode)
+                return NULL;
         g_autoptr(Port) port = g_new0(Port, 1);
         *port = (Port){ .all = ports,
                         .plug = plug,
+                        .mode = mode,
                         .source = xml_attribute(root, "source"),
                         .bandwidth = xml_text_at(root, "bandwidth"),
                         .uuid = g_strdup(uuid),
@@ -379,7 +424,8 @@ Ports *ports_open(Networks *networks, const char *runtime, PortsLinkGone link_go
                           .of_host = g_ptr_array_new_with_free_func(free_one) };
         /* No port outlives the machine's run. */
         ports->store = store_new(event, FOLDER, runtime, runtime, error);
-        ports->watch = ports->store ? link_watch_new(event, &listener, ports, error) : NULL;
+        ports->direct = ports->store ? direct_links_open(event, networks->worker, runtime, error) : NULL;
+        ports->watch = ports->direct ? link_watch_new(event, &listener, ports, error) : NULL;
         if (!ports->watch)
                 g_clear_pointer(&ports, ports_close);
         return ports;
@@ -393,6 +439,7 @@ void ports_close(Ports *ports) {
         g_ptr_array_unref(ports->of_host);
         g_hash_table_unref(ports->by_index);
         g_clear_pointer(&ports->watch, link_watch_free);
+        g_clear_pointer(&ports->direct, direct_links_close);
         g_clear_pointer(&ports->store, store_free);
         g_free(ports);
 }

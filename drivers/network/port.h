@@ -3,7 +3,7 @@
 
 /* Ports: each an interface by which a guest's card is connected, to a network or to what the host has itself. A port lasts as
  * long as its interface, and that as long as somebody has one of its descriptors: when a guest ends, or whoever has asked for it
- * is killed before a guest has it, the kernel takes it away, and says so. What is known of a port is in a file of the runtime
+ * is killed before a guest has it, the kernel takes it away (a macvtap, this driver: direct-links.h), and says so. What is known of a port is in a file of the runtime
  * directory before its descriptors are given away: the next driver takes up those whose interface is still there, also where
  * their network has gone. */
 
@@ -18,9 +18,11 @@
 
 /* How a port is connected. */
 typedef enum PortPlug {
-        PORT_NETWORK,  /* a tap in a network's bridge */
-        PORT_BRIDGE,   /* a tap in a bridge of the host's */
-        PORT_ETHERNET, /* a tap alone */
+        PORT_NETWORK,     /* a tap in a network's bridge */
+        PORT_BRIDGE,      /* a tap in a bridge of the host's */
+        PORT_ETHERNET,    /* a tap alone */
+        PORT_DIRECT,      /* a macvtap on an interface of the host's */
+        PORT_PASSTHROUGH, /* a macvtap that has the whole of one */
 } PortPlug;
 
 /* By the words of documents, NULL at the end. */
@@ -30,8 +32,14 @@ extern const char *const port_plugs[];
 typedef struct PortPlace {
         Network *network; /* NULL: to the host */
         PortPlug plug;
-        const char *source; /* the bridge of the host's, or "" */
+        const char *source; /* the bridge of the host's, or the interface; or "" */
 } PortPlace;
+
+/* Whether it is a macvtap. */
+bool port_plug_is_direct(PortPlug plug);
+
+/* How one can be on an interface that it shares, NULL at the end. */
+extern const char *const port_modes[];
 
 /* What it is called in messages; to be freed. */
 char *port_place_text(const PortPlace *place);
@@ -52,7 +60,8 @@ typedef struct Ports Ports;
 typedef struct Port {
         Ports *all;
         PortPlug plug;
-        char *source;       /* the bridge of the host's, or "" */
+        char *source;       /* the bridge of the host's, or the interface; or "" */
+        const char *mode;   /* of port_modes, of PORT_DIRECT; else "" */
         Network *network;   /* which has it; NULL: the host, or that has gone, and the guest lives on */
         char *network_uuid; /* of which that is; "": the host's */
         char *uuid, *domain_name, *domain_uuid, *mac;
@@ -77,6 +86,11 @@ void ports_recover(Networks *networks);
 void ports_close(Ports *ports);
 
 Networks *ports_networks(const Ports *ports);
+struct DirectLinks *ports_direct(const Ports *ports);
+
+/* Of macvtaps that nobody holds any more, which may not have been told yet, those that one of this address or name would find in
+ * its way are gone before what the worker is given from now on. */
+void ports_end_unheld(const Ports *ports, const char *mac, const char *interface);
 
 /* Those that are in a place, Port (borrowed). */
 GPtrArray *ports_at(const Ports *ports, const PortPlace *place);
@@ -108,6 +122,7 @@ typedef struct PortRequest {
         const char *domain_name, *domain_uuid, *mac;
         const char *interface; /* its name; "": chosen */
         const char *bridge;    /* or NULL */
+        const char *mode;      /* of port_modes, for PORT_DIRECT; or "" */
         uint32_t queues, mtu;  /* 0: one; the kernel's own */
         bool isolated;
         uid_t owner;
@@ -119,7 +134,7 @@ typedef struct PortRequest {
         bool (*check)(const Network *network, GError **error); /* whether the network may have ports: asked at both ends */
 } PortRequest;
 
-/* PORT is NULL with an error; else its descriptors, one for each queue, are closed when this returns. */
+/* PORT is NULL with an error; else its descriptors, one for each queue, and of a macvtap its holder, are closed when this returns. */
 typedef void (*PortDone)(void *data, const Port *port, const int *fds, unsigned n, const GError *error);
 
 /* Adds one: port-add.c. */

@@ -63,7 +63,7 @@ def a_port_is_in_the_bridge_with_its_filter_and_its_bandwidth():
     row = ports()[guest.path]
     assert row.pop("FilterXML") and "2000" in row.pop("Bandwidth") and guest.path == f"{PATH}/port/{guest.uuid.replace('-', '_')}"
     assert row == {"UUID": guest.uuid, "Plug": "bridge", "Interface": "br0", "DomainName": "guest", "DomainUUID": DOMAIN, "MAC": CARDS.format(1),
-                   "HostInterface": guest.interface, "MTU": 1400, "Isolated": False, "Filter": "own-only"}, row
+                   "HostInterface": guest.interface, "MTU": 1400, "Isolated": False, "Filter": "own-only", "Mode": ""}, row
     contains(rates(guest.interface), "rate 8Mbit", "ceil 16Mbit", "burst 512Kb")
     before = ports()
     for again in (lambda: None, kill_driver, lambda: shell("nft flush ruleset")):

@@ -2,7 +2,6 @@
 #include "qemu/command/build-network.h"
 
 #include <inttypes.h>
-#include <net/if.h>
 #include <string.h>
 
 #include "link/bandwidth.h"
@@ -13,8 +12,6 @@
 #include "qemu/command/builder-device.h"
 #include "qemu/command/builder-read.h"
 #include "qemu/command/builder-write.h"
-#include "qemu/host/claims.h"
-#include "qemu/host/network.h"
 
 static void check_rate(Builder *builder, xmlNode *element, const char *path) {
         xmlNode *place = builder_element(builder, element, path);
@@ -44,9 +41,6 @@ void build_bandwidth_check(Builder *builder, xmlNode *element) {
         check_rate(builder, bandwidth, "inbound");
         check_rate(builder, bandwidth, "outbound");
 }
-
-/* What the names of macvtaps begin with, as libvirt's do. */
-#define DIRECT_PREFIX "macvtap"
 
 /* The port, where it has one by now. */
 static PortFile *port_of(const Builder *builder, const xmlNode *element) {
@@ -82,8 +76,12 @@ static void pass_queues(Builder *builder, JsonObject *backend, const char *name,
         json_add(backend, n > 1 ? builder_format(builder, "%ss", name) : name, 's', names->str, NULL);
 }
 
+char *build_port_holder_name(const char *alias) {
+        return g_strconcat("virtbus-port-", alias, NULL);
+}
+
 /* Its tap, which is up. Its names are of this run, and go into the document. */
-static void pass_port(Builder *builder, xmlNode *element, JsonObject *backend, PortFile *port) {
+static void pass_port(Builder *builder, xmlNode *element, const DeviceDefinition *part, JsonObject *backend, PortFile *port) {
         xmlNode *source = xml_ensure_child(element, "source");
         int fds[QUEUES_MAX];
         if (port->bridge)
@@ -93,61 +91,25 @@ static void pass_port(Builder *builder, xmlNode *element, JsonObject *backend, P
         for (unsigned i = 0; i < port->queues; i++)
                 fds[i] = steal_fd(&port->fds[i]);
         pass_queues(builder, backend, "fd", fds, port->queues);
+        if (port->holder < 0)
+                return;
+        g_autofree char *name = build_port_holder_name(part->alias);
+        builder_add_command_with_fd(builder, "getfd", json_make("fdname", 's', name, NULL), steal_fd(&port->holder));
 }
 
-/* A tap interface: the port's, unless the line is only shown. */
+/* Its interface: the port's, unless the line is only shown. */
 static void add_tap(Builder *builder, xmlNode *element, const DeviceDefinition *part, JsonObject *backend) {
         json_add(backend, "type", 's', "tap", NULL);
         unsigned n = queues_of(builder, element);
         builder_flag(builder, element, "port/@isolated"); /* as it was planned */
         PortFile *port = port_of(builder, element);
         if (port && !builder->error)
-                pass_port(builder, element, backend, port);
+                pass_port(builder, element, part, backend, port);
         if (builder->files)
                 return;
         json_add(backend, "ifname", 's', part->target[0] ? part->target : NULL, "script", 's', "no", "downscript", 's', "no",
                  NULL);
         add_queues(backend, n);
-}
-
-/* A name of the driver's making is chosen anew at each start. */
-static char *choose_direct_name(const DeviceDefinition *part) {
-        if (part->target[0] && !g_str_has_prefix(part->target, DIRECT_PREFIX))
-                return g_strdup(part->target);
-        for (unsigned i = 0;; i++) {
-                g_autofree char *name = g_strdup_printf(DIRECT_PREFIX "%u", i);
-                if (if_nametoindex(name) == 0)
-                        return g_steal_pointer(&name);
-        }
-}
-
-/* A macvtap interface on one of the host's. */
-static void add_direct(Builder *builder, xmlNode *element, const DeviceDefinition *part, JsonObject *backend) {
-        const char *device = builder_require(builder, element, "source/@dev"),
-                   *mode = builder_choose(builder, element, "source/@mode", "vepa bridge private passthrough");
-        unsigned n = queues_of(builder, element), mtu = mtu_of(builder, element);
-        int fds[QUEUES_MAX];
-        json_add(backend, "type", 's', "tap", NULL);
-        if (!builder->files)
-                add_queues(backend, n);
-        if (!builder->files || builder->error)
-                return;
-        Connection *connection = builder->context->connection;
-        if (!connection->privileged) {
-                builder_unsupported(builder, element, "an interface of type direct needs the system's driver");
-                return;
-        }
-        g_autofree char *name = choose_direct_name(part);
-        const Claim claim = { .kind = &network_claims, .name = name, .uuid = builder->definition->uuid, .alias = part->alias };
-        if (!claim_take(connection, &claim, &builder->error))
-                return;
-        if (!network_open_direct(name, device, mode ? mode : "vepa", part->mac, mtu, fds, n, &builder->error))
-                return;
-        Bandwidth bandwidth = bandwidth_of(xml_child(element, "bandwidth"));
-        builder_choose_now(xml_ensure_child(element, "target"), "dev", name);
-        if (bandwidth.inbound.average > 0 || bandwidth.outbound.average > 0)
-                bandwidth_set(name, true, &bandwidth, &builder->error);
-        pass_queues(builder, backend, "fd", fds, n);
 }
 
 static void add_user(Builder *builder, xmlNode *element, JsonObject *backend) {
@@ -255,9 +217,11 @@ static JsonObject *make_backend(Builder *builder, xmlNode *element, const Device
         } else if (strcmp(type, "network") == 0) {
                 builder_require(builder, element, "source/@network");
                 add_tap(builder, element, part, backend);
-        } else if (strcmp(type, "direct") == 0)
-                add_direct(builder, element, part, backend);
-        else if (strcmp(type, "vdpa") == 0) {
+        } else if (strcmp(type, "direct") == 0) {
+                builder_require(builder, element, "source/@dev");
+                builder_choose(builder, element, "source/@mode", "vepa bridge private passthrough");
+                add_tap(builder, element, part, backend);
+        } else if (strcmp(type, "vdpa") == 0) {
                 builder_require(builder, element, "source/@dev");
                 builder_not_here(builder, element, "an interface of type vdpa");
                 json_add(backend, "type", 's', "vhost-vdpa", NULL);

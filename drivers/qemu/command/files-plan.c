@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "domain/device-elements.h"
+#include "link/macvtap.h"
 #include "link/tap.h"
 #include "qemu/command/build-character.h"
 #include "qemu/command/build-host.h"
@@ -181,13 +182,19 @@ static char *child_text(const xmlNode *element, const char *name) {
 }
 
 /* A name of the kernel's making is chosen anew at each start. */
+static bool is_chosen(const char *interface) {
+        return g_str_has_prefix(interface, TAP_PREFIX) || g_str_has_prefix(interface, MACVTAP_PREFIX);
+}
+
 static void plan_port(GPtrArray *files, const xmlNode *element, const DeviceDefinition *part, const char *plug) {
         File *file = plan(files, FILE_PORT, element, strcmp(plug, "ethernet") == 0 ? "" : part->source);
         const xmlNode *target = xml_child(element, "target");
         file->port = g_new0(PortFile, 1);
         *file->port = (PortFile){ .plug = plug,
+                                  .mode = "",
+                                  .holder = -1,
                                   .mac = g_strdup(part->mac),
-                                  .interface = g_strdup(g_str_has_prefix(part->target, TAP_PREFIX) ? "" : part->target),
+                                  .interface = g_strdup(is_chosen(part->target) ? "" : part->target),
                                   .filter = child_text(element, "filterref"),
                                   .bandwidth = child_text(element, "bandwidth"),
                                   .group = xml_attribute_at(element, "source", "portgroup"),
@@ -196,6 +203,18 @@ static void plan_port(GPtrArray *files, const xmlNode *element, const DeviceDefi
                                   .mtu = card_number(element, "mtu", "size", 65535, 0),
                                   .isolated = xml_attribute_is(xml_child(element, "port"), "isolated", "yes") };
         say_whose(file, part);
+}
+
+/* On an interface of the host's: by the kernel's own word for it, one that has the whole of it is another plug. */
+static void plan_direct(GPtrArray *files, const xmlNode *element, const DeviceDefinition *part) {
+        static const char *const modes[] = { "vepa", "bridge", "private" };
+        const xmlNode *source = xml_child(element, "source");
+        bool is_whole = xml_attribute_is(source, "mode", "passthrough");
+        plan_port(files, element, part, is_whole ? "passthrough" : "direct");
+        PortFile *port = ((File *) files->pdata[files->len - 1])->port;
+        for (size_t i = 0; i < G_N_ELEMENTS(modes); i++)
+                if (xml_attribute_is(source, "mode", modes[i]))
+                        port->mode = modes[i];
 }
 
 /* Whether the builder refuses the card: it needs no port for that. */
@@ -228,6 +247,8 @@ static void plan_card(GPtrArray *files, const xmlNode *element, const DeviceDefi
         for (size_t i = 0; i < G_N_ELEMENTS(plugs); i++)
                 if (strcmp(part->type, plugs[i]) == 0 && !is_refused(element))
                         plan_port(files, element, part, plugs[i]);
+        if (strcmp(part->type, "direct") == 0 && !is_refused(element))
+                plan_direct(files, element, part);
         if (xml_attribute_is(xml_child(element, "driver"), "name", "vhost"))
                 plan_kernel_help(files, element);
         if (build_passt_is_for(element))

@@ -28,6 +28,7 @@ static void port_file_free(PortFile *port) {
         for (unsigned i = 0; port->fds && i < port->queues; i++)
                 autofd_close(&port->fds[i]);
         g_free(port->fds);
+        autofd_close(&port->holder);
         g_free(port->mac);
         g_free(port->interface);
         g_free(port->filter);

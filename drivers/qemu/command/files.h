@@ -34,7 +34,7 @@ typedef enum FilePurpose {
 
 /* A port of a network or of the host: what is asked for, and what it is. */
 typedef struct PortFile {
-        const char *plug;         /* the type of its card: a constant */
+        const char *plug, *mode;  /* how it is connected; how it shares an interface, or "": constants */
         char *mac, *interface;    /* "": chosen */
         char *filter, *bandwidth; /* its <filterref>, its <bandwidth>, or "" */
         char *group;              /* of the network's ports, or "" */
@@ -42,6 +42,7 @@ typedef struct PortFile {
         bool isolated, existing;  /* the interface may be there already */
         char *uuid, *bridge;      /* a network's; else NULL */
         int *fds;                 /* one for each queue; taken when QEMU gets them: -1 */
+        int holder;               /* of a macvtap: the port lasts as long as QEMU has it; or -1 */
 } PortFile;
 
 typedef struct File {

@@ -11,7 +11,7 @@
 #include "link/counters.h"
 #include "qemu/command/node-name.h"
 #include "qemu/guest/dirty-rate.h"
-#include "qemu/host/network.h"
+#include "qemu/host/neighbours.h"
 
 /* /proc counts processor time in these, sysconf(3); 100 a second everywhere. */
 static uint64_t tick(void) {
@@ -366,7 +366,7 @@ void collect_addresses(Domain *domain, const DeviceDefinition *device, bool agen
                 addresses_ask_agent(domain, guest->object, device->mac, call);
         else {
                 GArray *addresses = addresses_new();
-                network_read_neighbours(device->mac, addresses);
+                neighbours_read(device->mac, addresses);
                 addresses_reply(call, addresses);
         }
 }

@@ -20,7 +20,8 @@ static bool is_of_network(const PortFile *port) {
 
 /* What it needs, for messages; to be freed. */
 static char *place_text(const File *file) {
-        return *file->path ? g_strdup_printf("%s '%s'", file->port->plug, file->path)
+        bool is_shared = strcmp(file->port->plug, "network") == 0 || strcmp(file->port->plug, "bridge") == 0;
+        return *file->path ? g_strdup_printf("%s '%s'", is_shared ? file->port->plug : "interface", file->path)
                            : g_strdup("an interface of the host's (virtbus-network)");
 }
 
@@ -47,21 +48,26 @@ static void sent(Guest *guest, Errand *errand, const GError *error) {
 
 /* The port */
 
-/* One for each queue: they are the answer's, which goes. */
+/* They are the answer's, which goes. */
+static int take_descriptor(sd_bus_message *answer, int *taken) {
+        int fd, r = sd_bus_message_read(answer, "h", &fd);
+        if (r > 0 && (*taken = fcntl(fd, F_DUPFD_CLOEXEC, 3)) < 0)
+                r = -errno;
+        return r;
+}
+
+/* One for each queue, and of a macvtap its holder. */
 static int take_descriptors(PortFile *port, sd_bus_message *answer) {
         port->fds = g_new(int, port->queues);
         for (unsigned i = 0; i < port->queues; i++)
                 port->fds[i] = -1;
         int r = sd_bus_message_enter_container(answer, 'a', "h");
         for (unsigned i = 0; i < port->queues && r >= 0; i++) {
-                int fd;
-                r = sd_bus_message_read(answer, "h", &fd);
+                r = take_descriptor(answer, &port->fds[i]);
                 if (r == 0)
                         r = -EBADMSG;
-                if (r > 0 && (port->fds[i] = fcntl(fd, F_DUPFD_CLOEXEC, 3)) < 0)
-                        r = -errno;
         }
-        return r;
+        return r > 0 ? take_descriptor(answer, &port->holder) : r;
 }
 
 static int take_port(PortFile *port, sd_bus_message *answer) {
@@ -98,9 +104,9 @@ static void on_added(void *data, sd_bus_message *answer, const GError *error) {
 
 /* The values of OPTIONS: how many there are, and they. */
 #define OPTIONS_OF(port) \
-        8, "interface", "s", (port)->interface, "queues", "u", (port)->queues, "mtu", "u", (port)->mtu, "isolated", "b", \
-                        (port)->isolated, "filter", "s", (port)->filter, "bandwidth", "s", (port)->bandwidth, "portgroup", "s", \
-                        (port)->group, "existing", "b", (port)->existing
+        9, "mode", "s", (port)->mode, "interface", "s", (port)->interface, "queues", "u", (port)->queues, "mtu", "u", \
+                        (port)->mtu, "isolated", "b", (port)->isolated, "filter", "s", (port)->filter, "bandwidth", "s", \
+                        (port)->bandwidth, "portgroup", "s", (port)->group, "existing", "b", (port)->existing
 
 static void add(Guest *guest, const char *network) {
         const PortFile *port = guest_fetch_file(guest)->port;

@@ -6,6 +6,7 @@
 
 #include "domain/domain-status.h"
 #include "domain/operations/device-change.h"
+#include "qemu/command/build-network.h"
 #include "qemu/command/build-tls.h"
 #include "qemu/command/files-plan.h"
 #include "qemu/guest/agent-channel.h"
@@ -135,6 +136,12 @@ void hotplug_attach(Operation *operation) {
 
 /* What is behind a device */
 
+/* QEMU may have none: then that fails, and is passed over. */
+static void close_port_holder(Cleanup *cleanup) {
+        g_autofree char *name = build_port_holder_name(cleanup->alias);
+        script_add_command(cleanup->script, "closefd", json_make("fdname", 's', name, NULL));
+}
+
 /* Back ends, which are named by what would be made for the device now. */
 static void remove_back_ends(Cleanup *cleanup) {
         Guest *guest = cleanup->guest;
@@ -160,6 +167,7 @@ static void remove_back_ends(Cleanup *cleanup) {
                         script_add(cleanup->script, undo);
         }
         command_line_free(line);
+        close_port_holder(cleanup);
 }
 
 static void remove_socket(Guest *guest, const DeviceDefinition *device) {
@@ -179,6 +187,7 @@ static void remove_named_back_ends(Cleanup *cleanup) {
                 g_autofree char *name = g_strconcat(named[i].prefix, cleanup->alias, NULL);
                 script_add_command(cleanup->script, named[i].command, json_make(named[i].member, 's', name, NULL));
         }
+        close_port_holder(cleanup);
         g_autofree char *backend = g_strconcat("char", cleanup->alias, NULL), *credentials = build_tls_object_id(backend),
                         *password = build_tls_secret_id(backend);
         script_add_command(cleanup->script, "object-del", json_make("id", 's', credentials, NULL));

@@ -15,11 +15,10 @@ typedef struct Plugging {
         xmlDoc *document;  /* UPDATE: as it was, and the device's element in it */
         const xmlNode *old;
         bool changes_medium;
-        struct PortChange *port;  /* UPDATE: the change of a card's port that is at work, or NULL */
-        bool port_has_changed;    /* UPDATE: it is as it was again where the rest fails */
-        const xmlNode *bandwidth; /* UPDATE: the element of an interface that is no port, whose is another */
-        char *node;               /* the top node of the new medium, or NULL */
-        bool is_finished;         /* nothing but giving back is left of it */
+        struct PortChange *port; /* UPDATE: the change of a card's port that is at work, or NULL */
+        bool port_has_changed;   /* UPDATE: it is as it was again where the rest fails */
+        char *node;              /* the top node of the new medium, or NULL */
+        bool is_finished;        /* nothing but giving back is left of it */
         unsigned last_fdset;
         guint first_socket; /* ATTACH: the place in the guest's list of the first one that was made, and one more; 0: none yet */
         void (*when_clean)(Guest *guest); /* ATTACH: goes on when nothing is left of an earlier device of its name */

@@ -6,7 +6,6 @@
 
 #include "domain/domain-status.h"
 #include "domain/operations/device-change.h"
-#include "link/bandwidth.h"
 #include "log.h"
 #include "qemu/command/files-plan.h"
 #include "qemu/command/node-name.h"
@@ -114,12 +113,6 @@ static bool check_update(const Guest *guest, const DeviceDefinition *device, con
                            what);
 }
 
-/* Of a card that is no port; the kernel answers at once. */
-static bool set_bandwidth(const DeviceDefinition *live, const xmlNode *element, GError **error) {
-        Bandwidth bandwidth = bandwidth_of(xml_child(element, "bandwidth"));
-        return bandwidth_set(live->target, true, &bandwidth, error);
-}
-
 /* The old medium's nodes and files. */
 static void remove_old_medium(Guest *guest) {
         const Medium *medium = guest->medium;
@@ -195,10 +188,6 @@ static void on_updated(void *data, const GError *error) {
         Plugging *plugging = guest->plugging;
         const Operation *operation = plugging_operation(guest);
         g_autoptr(GError) failure = NULL;
-        if (!error && operation && plugging->bandwidth &&
-            !set_bandwidth(definition_find_device(guest->domain->live, device_change_of(operation)->alias), plugging->bandwidth,
-                           &failure))
-                error = failure;
         if (error && plugging->changes_medium && operation && is_of_locked_tray(error)) {
                 domain_fail(guest->domain, &failure, VIRTBUS_ERROR_RESOURCE_BUSY,
                             "the guest has locked the drive '%s', and is asked to open it: call again when it has, or pass the "
@@ -235,8 +224,6 @@ static bool add_settings(Guest *guest, const Operation *operation, Script *scrip
                 plugging_take_commands(script, line);
                 command_line_free(line);
         } else if (strcmp(device->kind, "interface") == 0) {
-                if (differs(old, new, "bandwidth") && xml_attribute_is(old, "type", "direct"))
-                        guest->plugging->bandwidth = new;
                 if (differs(old, new, "link"))
                         script_add_command(script, "set_link",
                                            json_make("name", 's', change->alias, "up", 'b',
@@ -488,8 +475,6 @@ static void update_port(Guest *guest) {
         CommandLine *line = command_line_build_limits(&context, guest->plugging->device, &error);
         if (!line)
                 plugging_finish(guest, error);
-        else if (xml_attribute_is(guest->plugging->old, "type", "direct"))
-                run_update(guest, guest_script_new(guest));
         else
                 change_port(guest);
         g_clear_pointer(&line, command_line_free);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What a guest holds of the host while it runs and what does not end with its process: macvtap interfaces, devices of the host,
- * control groups, ports. Each is written down before it is taken, as a file in the runtime directory, and given back when the
+/* What a guest holds of the host while it runs and what does not end with its process: devices of the host, control groups, TCP
+ * ports. Each is written down before it is taken, as a file in the runtime directory, and given back when the
  * guest, or the device, has gone; what a driver that was killed had taken for a guest that never ran, the next one gives back
  * when it starts. One guest at a time can hold a thing.
  *

@@ -4,7 +4,6 @@
 #include "qemu/host/cgroup.h"
 #include "qemu/host/guest-user.h"
 #include "qemu/host/host-device.h"
-#include "qemu/host/network.h"
 #include "qemu/host/port.h"
 
 Host *host_of(const Connection *connection) {
@@ -13,13 +12,7 @@ Host *host_of(const Connection *connection) {
 
 void host_register_claims(void) {
         static const ClaimKind *const kinds[] = {
-                &network_claims,
-                &host_device_pci_claims,
-                &host_device_usb_claims,
-                &cgroup_claims,
-                &port_claims,
-                &guest_user_claims,
-                NULL,
+                &host_device_pci_claims, &host_device_usb_claims, &cgroup_claims, &port_claims, &guest_user_claims, NULL,
         };
         claims_register(kinds);
 }
