@@ -52,6 +52,7 @@
 #include "qemu/guest/quiesce.h"
 #include "qemu/guest/snapshot-live.h"
 #include "qemu/guest/snapshot-off.h"
+#include "qemu/guest/snapshot-merge.h"
 #include "qemu/guest/snapshot-overlay.h"
 #include "qemu/guest/tuning.h"
 #include "qemu/guest/update.h"
@@ -88,6 +89,7 @@ static const GuestModule *const modules[] = {
         &snapshot_live_module,
         &quiesce_module,
         &snapshot_overlay_module,
+        &snapshot_merge_module,
         &checkpoint_module,
         &device_helpers_module,
         &tuning_module,

@@ -265,7 +265,7 @@ def an_image_that_another_snapshot_keeps_is_not_gone_back_in():
     kept = sum_of(path)
     contains(expect("OperationInvalid", do, inside, "Revert"), "kept", "inside", path, "over")
     assert sum_of(path) == kept and current(domain) == over
-    contains(expect("Unsupported", do, over, "Delete"), "over", "metadata_only")
+    contains(expect("OperationInvalid", do, over, "Delete"), "over", "metadata_only")
     top = images(domain)[0]
     qemu.define(qemu.document("kept", disk(path), memory=16, uuid=bus.get(domain, "Domain", "UUID")))
     contains(expect("OperationInvalid", do, over, "Revert"), "kept", "over", path)
@@ -276,6 +276,115 @@ def an_image_that_another_snapshot_keeps_is_not_gone_back_in():
     end(qemu, domain)
 
 
-run([a_guest_goes_on_with_overlays, a_domain_that_is_off_gets_overlays, files_are_named_reused_and_refused_by_name,
+def files(prefix):
+    return sorted(name for name in os.listdir(os.path.dirname(work("x"))) if name.startswith(prefix))
+
+
+def a_deleted_one_is_merged_with_what_came_after():
+    data = image("merge-data.img", b"\7" * 4096)
+    domain, path = start(qemu, "merge", devices=disk(data, "vdb"))
+    made = {}
+    for name in ("one", "two", "three"):
+        writes(domain)
+        made[name] = create(domain, name, disk_only=True)
+    writes(domain)
+    pid, kept = qemu.pid_of(domain), content(work("merge.two"))
+    do(made["one"], "Delete")
+    assert qemu.pid_of(domain) == pid and names(domain) == ["three", "two"] and get(made["two"], "Parent") == "/"
+    assert images(domain) == images(domain, inactive=True) == [work("merge.three"), work("merge.two"), path]
+    bus.wait(lambda: files("merge") == sorted(["merge.qcow2", "merge-data.img"] + [f"merge{d}.{s}" for d in ("", "-data") for s in ("two", "three")]), "what is merged to go")
+    assert chain(work("merge.two"))[1][0] == path and content(work("merge.two")) == kept and path in xml_of(made["two"])
+    do(made["two"], "Delete", children=True)
+    assert images(domain) == images(domain, inactive=True) == [path] and images(domain, "vdb") == [data] and names(domain) == []
+    bus.wait(lambda: files("merge") == ["merge-data.img", "merge.qcow2"], "what is merged to go")
+    assert qemu.pid_of(domain) == pid and qemu.state(domain) == "running"
+    writes(domain)
+    create(domain, "again", disk_only=True)
+    writes(domain)
+    do(f"{domain}/snapshot/again", "Delete")
+    qemu.do(domain, "Destroy")
+    whole(path)
+    end(qemu, domain)
+
+
+def an_image_that_anything_needs_stays_what_it_is():
+    domain, path = start(qemu, "need")
+    one = create(domain, "one", disk_only=True)
+    writes(domain)
+    two = create(domain, "two", disk_only=True)
+    kept = sum_of(path)
+    linked = work("clone.qcow2")
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", "need.qcow2", linked], check=True)
+    other = qemu.define(qemu.document("clone", disk(linked), memory=16))
+    contains(expect("OperationInvalid", do, one, "Delete"), "need", "one", path, "'clone'")
+    do(two, "Delete")
+    assert images(domain) == [work("need.one"), path] and sum_of(path) == kept
+    do(one, "Delete")  # the guest's own image gets what the other needs
+    assert images(domain) == images(domain, inactive=True) == [work("need.one")] and sum_of(path) == kept and names(domain) == []
+    assert chain(work("need.one")) == [(work("need.one"), "qcow2", None)]
+    qemu.do(other, "Undefine")
+    qemu.do(domain, "Destroy")
+    whole(work("need.one"))
+    end(qemu, domain)
+
+
+def a_branch_that_was_left_is_kept():
+    domain, path = start(qemu, "left")
+    one = create(domain, "one", disk_only=True)
+    writes(domain)
+    side = create(domain, "side", disk_only=True)
+    writes(domain)
+    kept = sum_of(path), sum_of(work("left.one"))
+    do(one, "Revert", running=True)
+    new = images(domain)[0]
+    writes(domain)
+    contains(expect("OperationInvalid", do, side, "Delete"), "left", "side", work("left.one"), "metadata_only")
+    do(one, "Delete")
+    assert images(domain) == images(domain, inactive=True) == [new] and (sum_of(path), sum_of(work("left.one"))) == kept
+    do(side, "Revert", running=True)
+    assert images(domain)[1:] == [work("left.one"), path]
+    qemu.do(domain, "Destroy")
+    contains(expect("OperationInvalid", do, side, "Delete"), "side", "start it")
+    do(side, "Delete", metadata_only=True)
+    end(qemu, domain)
+
+
+def a_driver_that_is_killed_while_it_merges_loses_nothing():
+    domain, path = start(qemu, "mend", devices=disk(image("mend-data.img"), "vdb"))
+    for instant in (0, 5, 10, 20, 40):  # milliseconds
+        names_made = ("one", "two")
+        for name in names_made:
+            create(domain, name, disk_only=True)
+            writes(domain, 1)
+        pid = qemu.pid_of(domain)
+
+        def begin_delete():
+            gone = []
+            bus.begin(f"{domain}/snapshot/one", f"{NAME}.Snapshot", "Delete", "a{sv}", {})
+            GLib.timeout_add(instant, lambda: gone.append(True))  # pylint: disable=cell-var-from-loop
+            bus.wait(lambda: gone, "the instant")
+        qemu.kill_driver(before=begin_delete)
+        assert qemu.pid_of(domain) == pid and qemu.state(domain) == "running"
+        writes(domain, 1)
+
+        def settled():
+            return not any(f"{NAME}.Job" in values for values in bus.objects("/org/virtbus1").values())
+        bus.wait(settled, "its jobs to end")
+        for name in names_made:
+            if name in names(domain):
+                do(f"{domain}/snapshot/{name}", "Delete")
+        assert names(domain) == [] and images(domain) == images(domain, inactive=True) == [path]
+        for name in names_made:  # merged, and nobody was left to remove them
+            for prefix in ("mend", "mend-data"):
+                if os.path.exists(work(f"{prefix}.{name}")):
+                    os.unlink(work(f"{prefix}.{name}"))
+    qemu.do(domain, "Destroy")
+    found = sorted(numbers(path))
+    assert found == list(range(found[0], found[0] + len(found)))
+    end(qemu, domain)
+
+
+run([a_deleted_one_is_merged_with_what_came_after, an_image_that_anything_needs_stays_what_it_is, a_branch_that_was_left_is_kept,
+    a_driver_that_is_killed_while_it_merges_loses_nothing, a_guest_goes_on_with_overlays, a_domain_that_is_off_gets_overlays, files_are_named_reused_and_refused_by_name,
     what_cannot_have_an_overlay_is_refused_by_name, a_driver_that_is_killed_tears_nothing,
     going_back_puts_new_overlays_over_the_images, an_image_that_another_snapshot_keeps_is_not_gone_back_in, a_guest_that_dies_meanwhile_tears_nothing])

@@ -3,12 +3,13 @@
 
 #include "domain/connection.h"
 #include "domain/disk-jobs.h"
+#include "domain/domain-run.h"
 
 static bool check_one(const Domain *domain, const char *name, GError **error) {
-        return !snapshot_definition_has(snapshot_find(domain, name)->definition, SNAPSHOT_EXTERNAL) ||
-               domain_fail(domain, error, VIRTBUS_ERROR_UNSUPPORTED,
-                           "snapshot '%s' is external, which cannot be deleted with its files yet: merge its overlays "
-                           "(Device.Disk.Image.Commit), and delete it with metadata_only",
+        return !snapshot_definition_has(snapshot_find(domain, name)->definition, SNAPSHOT_EXTERNAL) || domain_is_up(domain) ||
+               domain_fail(domain, error, VIRTBUS_ERROR_OPERATION_INVALID,
+                           "snapshot '%s' is external: its images are merged by the guest's QEMU: start it first, paused too, or "
+                           "delete it with metadata_only",
                            name);
 }
 

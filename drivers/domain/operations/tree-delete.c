@@ -37,8 +37,10 @@ static void on_written(void *data, const GError *error) {
 }
 
 /* What it had in the images is gone: then it is forgotten. */
-static void forget(TreeDelete *self) {
+static void forget(TreeDelete *self, const GPtrArray *changed) {
         TreeChange *change = tree_change_new(self->operation.domain, tree_of(self));
+        for (guint i = 0; changed && i < changed->len; i++)
+                tree_change_put(change, changed->pdata[i]);
         if (self->name) {
                 tree_change_remove(change, self->names->pdata[0]);
                 g_ptr_array_remove_index(self->names, 0);
@@ -51,7 +53,7 @@ void tree_delete_removed(Operation *operation, const GError *error) {
         TreeDelete *self = (TreeDelete *) operation;
         self->has_left = false;
         if (!error) {
-                forget(self);
+                forget(self, NULL);
                 return;
         }
         if (!self->name) { /* it is tried again, at the latest by the next driver */
@@ -60,6 +62,10 @@ void tree_delete_removed(Operation *operation, const GError *error) {
                             tree_of(self)->one, pending ? pending->name : "", error->message);
         }
         operation_finish(operation, error);
+}
+
+void tree_delete_removed_with(Operation *operation, GPtrArray *changed) {
+        forget((TreeDelete *) operation, changed);
 }
 
 void tree_delete_made(Operation *operation, bool forgotten) {
@@ -82,6 +88,10 @@ void tree_delete_keep(Operation *operation, void *work, GDestroyNotify let_go) {
         self->let_go = let_go;
 }
 
+bool tree_delete_is_of_known(const Operation *operation) {
+        return ((const TreeDelete *) operation)->name != NULL;
+}
+
 static const TreeItem *find_next(const TreeDelete *self) {
         const Domain *domain = self->operation.domain;
         if (!self->name)
@@ -95,7 +105,7 @@ static void next(TreeDelete *self) {
         if (!item)
                 operation_finish(&self->operation, NULL);
         else if (self->options.metadata_only)
-                forget(self);
+                forget(self, NULL);
         else
                 self->kind->remove(&self->operation, item,
                                    self->name ? NULL : tree_pending_traces(self->operation.domain, tree_of(self)));

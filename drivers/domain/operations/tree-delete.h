@@ -42,6 +42,9 @@ bool tree_delete_read(sd_bus_message *message, TreeDeleteOptions *options, GErro
 /* The hypervisor has taken out of the images what one had in them; what was not there is no error. */
 void tree_delete_removed(Operation *operation, const GError *error);
 
+/* The same, and others of the tree are to say so with it: TreeItem, each instead of the one of its name. */
+void tree_delete_removed_with(Operation *operation, GPtrArray *changed);
+
 /* What was half made is made after all, and known; FORGOTTEN: or nothing is to be known of it. */
 void tree_delete_made(Operation *operation, bool forgotten);
 
@@ -50,6 +53,9 @@ void tree_delete_keep(Operation *operation, void *work, GDestroyNotify let_go);
 
 /* What is being taken out is in an image that its guest has not: the guest's end is none of it. */
 void tree_delete_leaves_guest(Operation *operation);
+
+/* Whether what is deleted is one that is known, not one that is half made. */
+bool tree_delete_is_of_known(const Operation *operation);
 
 /* For the classes. */
 OperationFate tree_delete_fate(const Operation *operation);

@@ -14,6 +14,7 @@
 /* What a worker still opens is given up when it is open; of what QEMU may have heard the next driver hears from QEMU. */
 static void forget(Guest *guest) {
         BlockOpening *opening = g_steal_pointer(&guest->block_opening);
+        g_clear_pointer(&guest->block_ask, g_free);
         if (!opening)
                 return;
         opening->guest = NULL;
@@ -23,9 +24,23 @@ static void forget(Guest *guest) {
                 block_job_files_give_up(opening);
 }
 
-static Operation *operation_of(const Guest *guest) {
-        Operation *operation = guest->domain->operation;
-        return operation_is(operation, &block_job_class) ? operation : NULL;
+/* Who has asked for it, while that is at work. */
+typedef struct BlockAsk {
+        const Operation *operation;
+        const DiskJobRequest *request;
+        BlockJobBegun begun;
+        BlockJobEnded ended;
+} BlockAsk;
+
+static BlockAsk *ask_of(const Guest *guest) {
+        BlockAsk *ask = guest->block_ask;
+        return ask && ask->operation == guest->domain->operation ? ask : NULL;
+}
+
+static void tell(Guest *guest, const DiskJob *job, const GError *error) {
+        g_autofree BlockAsk *ask = ask_of(guest) ? g_steal_pointer(&guest->block_ask) : NULL;
+        if (ask)
+                ask->begun(guest, job, error);
 }
 
 /* QEMU is told */
@@ -34,7 +49,6 @@ static void on_begun(void *data, const GError *failure) {
         BlockJob *job = data;
         Guest *guest = job->guest;
         Domain *domain = guest->domain;
-        Operation *operation = operation_of(guest);
         BlockOpening *opening = g_steal_pointer(&guest->block_opening);
         g_autoptr(GError) error = NULL;
         if (failure) {
@@ -52,16 +66,14 @@ static void on_begun(void *data, const GError *failure) {
                 block_job_files_give_up(opening);
                 block_job_drop(job);
                 domain_save_status(domain);
-                if (operation)
-                        operation_finish(operation, error);
+                tell(guest, NULL, error);
                 return;
         }
         block_job_files_free(opening);
         job->stage = BLOCK_JOB_RUNS;
         job->disk_job = disk_job_new(domain, job->alias, job->target, job->kind, job->started_by, job->bandwidth, job);
         domain_save_status(domain);
-        if (operation)
-                block_job_begun(operation, job->disk_job);
+        tell(guest, job->disk_job, NULL);
         block_job_follow(guest);
 }
 
@@ -115,11 +127,9 @@ static void add_job(Script *script, const BlockJob *job, const DiskJobRequest *r
 }
 
 static void fail(Guest *guest, const GError *error) {
-        Operation *operation = operation_of(guest);
         BlockOpening *opening = g_steal_pointer(&guest->block_opening);
         block_job_files_give_up(opening);
-        if (operation)
-                operation_finish(operation, error);
+        tell(guest, NULL, error);
 }
 
 /* What is opened is what QEMU has open. */
@@ -137,11 +147,11 @@ static bool check_files(const Guest *guest, const BlockOpening *opening, GError 
 static void on_sets_known(void *data, JsonObject *answer, const GError *failure) {
         Guest *guest = data;
         BlockOpening *opening = guest->block_opening;
-        Operation *operation = operation_of(guest);
+        const BlockAsk *ask = ask_of(guest);
         g_autoptr(GError) error = failure ? g_error_copy(failure) : NULL;
         if (!opening)
                 return;
-        const DiskJobRequest *request = operation ? block_job_request(operation) : NULL;
+        const DiskJobRequest *request = ask ? ask->request : NULL;
         const DeviceDefinition *disk = definition_find_device(guest->domain->live, opening->alias);
         if (!error && (!request || !disk || !disk->images))
                 domain_fail(guest->domain, &error, VIRTBUS_ERROR_OPERATION_INVALID, "the disk is gone already");
@@ -159,6 +169,7 @@ static void on_sets_known(void *data, JsonObject *answer, const GError *failure)
         job->wish = request->pivots ? WISH_PIVOT : WISH_NOTHING;
         job->before = g_ptr_array_ref(disk->images);
         job->is_made = opening->is_made;
+        job->ended = ask->ended;
         if (job->kind == DISK_COPY)
                 job->copy = (DiskImage){ nodes_new_index(guest, opening->alias), g_strdup(opening->is_device ? "block" : "file"),
                                          g_strdup(opening->path), g_strdup(opening->format), false };
@@ -332,7 +343,7 @@ static bool check_disk(const Guest *guest, const DeviceDefinition *disk, const D
         return true;
 }
 
-void block_job_begin(Operation *operation) {
+void block_job_ask(Guest *guest, const DiskJobRequest *request, BlockJobBegun begun, BlockJobEnded ended) {
         static bool (*const plans[])(BlockOpening *, const Guest *, const DeviceDefinition *, const DiskJobRequest *,
                                      GError **) = {
                 [DISK_COMMIT] = plan_commit,
@@ -340,19 +351,36 @@ void block_job_begin(Operation *operation) {
                 [DISK_PULL] = plan_pull,
                 [DISK_COPY] = plan_copy,
         };
-        Guest *guest = operation->domain->run;
-        const DiskJobRequest *request = block_job_request(operation);
-        const DeviceDefinition *disk = definition_find_device(operation->domain->live, request->alias);
+        Domain *domain = guest->domain;
+        const DeviceDefinition *disk = definition_find_device(domain->live, request->alias);
         g_autoptr(GError) error = NULL;
         g_autoptr(BlockOpening) opening = block_job_files_new(guest, request->kind, request->alias);
         opening->opened = on_opened;
-        if (!guest_check_monitor(operation->domain, &error) || !check_disk(guest, disk, request, &error) ||
+        if (!guest_check_monitor(domain, &error) || !check_disk(guest, disk, request, &error) ||
             !plans[request->kind](opening, guest, disk, request, &error)) {
-                operation_finish(operation, error);
+                begun(guest, NULL, error);
                 return;
         }
+        g_free(guest->block_ask);
+        guest->block_ask = g_new(BlockAsk, 1);
+        *guest->block_ask = (BlockAsk){ domain->operation, request, begun, ended };
         guest->block_opening = opening;
-        block_job_files_open(operation->domain, g_steal_pointer(&opening));
+        block_job_files_open(domain, g_steal_pointer(&opening));
+}
+
+void block_job_unask(Guest *guest) {
+        g_clear_pointer(&guest->block_ask, g_free);
+}
+
+static void on_operation_begun(Guest *guest, const DiskJob *job, const GError *error) {
+        if (error)
+                operation_finish(guest->domain->operation, error);
+        else
+                block_job_begun(guest->domain->operation, job);
+}
+
+void block_job_begin(Operation *operation) {
+        block_job_ask(operation->domain->run, block_job_request(operation), on_operation_begun, NULL);
 }
 
 const GuestModule block_job_begin_module = {

@@ -155,11 +155,14 @@ static void on_swept(void *data) {
         Guest *guest = job->guest;
         DiskJob *disk_job = g_steal_pointer(&job->disk_job);
         g_autoptr(GError) error = g_steal_pointer(&job->error);
+        BlockJobEnded ended = job->ended;
         guest->sizes_asked = 0;
         collect_forget(guest);
         block_job_drop(job);
         domain_save_status(guest->domain);
         disk_job_end(disk_job, error);
+        if (ended)
+                ended(guest, error);
 }
 
 static void on_cleaned(void *data, const GError *unused) {

@@ -25,6 +25,9 @@ typedef enum BlockJobStage {
         BLOCK_JOB_ENDS,    /* it has ended, which is written before QEMU forgets it: what it needed is being removed */
 } BlockJobStage;
 
+/* It has ended, and nothing is left of it. */
+typedef void (*BlockJobEnded)(Guest *guest, const GError *error);
+
 typedef struct BlockJob {
         Guest *guest;
         DiskJob *disk_job; /* NULL while it begins */
@@ -40,9 +43,10 @@ typedef struct BlockJob {
         GPtrArray *before;  /* the disk's images as they were when it began */
         BlockJobWish wish;
         BlockJobStage stage;
-        bool is_asked;   /* QEMU was told to end it as is wished */
-        bool is_changed; /* live definition and status say what will be */
-        GError *error;   /* why it was cancelled by the driver; ENDS: why it has failed */
+        bool is_asked;       /* QEMU was told to end it as is wished */
+        bool is_changed;     /* live definition and status say what will be */
+        BlockJobEnded ended; /* who is told, by this driver alone; or NULL */
+        GError *error;       /* why it was cancelled by the driver; ENDS: why it has failed */
 } BlockJob;
 
 /* One is kept in the guest's table, by its disk; it goes with block_job_drop. */

@@ -101,6 +101,8 @@ struct Guest {
         GHashTable *block_jobs;        /* alias of a disk -> BlockJob: block-job.h */
         sd_event_source *block_job_timer;
         struct BlockOpening *block_opening;   /* of the one that begins, or NULL */
+        struct BlockAsk *block_ask;           /* who has asked for it, or NULL */
+        struct Merging *merging;              /* of a snapshot that is deleted, or NULL: snapshot-merge.h */
         struct Snapshotting *snapshotting;    /* what it does of a snapshot, or NULL: snapshot-live.c */
         struct Overlaying *overlaying;        /* what it does of an external one, or NULL: snapshot-overlay.c */
         struct Quiesce *quiesce;              /* its file systems are frozen for a snapshot, or may be, or NULL: quiesce.h */

@@ -4,9 +4,11 @@
 #include "domain/connection.h"
 #include "domain/operations/snapshot-create.h"
 #include "domain/operations/snapshot-revert.h"
+#include "domain/operations/tree-delete.h"
 #include "qemu/guest/overlay-revert.h"
 #include "qemu/guest/quiesce.h"
 #include "qemu/guest/snapshot-live.h"
+#include "qemu/guest/snapshot-merge.h"
 #include "qemu/guest/snapshot-off.h"
 #include "qemu/guest/snapshot-overlay.h"
 
@@ -61,7 +63,10 @@ static void load(Operation *operation) {
 }
 
 static void take_out(Operation *operation, const SnapshotDefinition *definition, const char *traces) {
-        if (snapshot_definition_has(definition, SNAPSHOT_EXTERNAL))
+        bool is_external = snapshot_definition_has(definition, SNAPSHOT_EXTERNAL);
+        if (is_external && tree_delete_is_of_known(operation))
+                snapshot_merge(operation, definition);
+        else if (is_external)
                 snapshot_overlay_settle(operation, definition, traces);
         else if (domain_is_active(operation->domain))
                 snapshot_live_remove(operation, definition, traces);
