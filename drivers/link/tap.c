@@ -152,6 +152,16 @@ static Link *find(NetlinkSocket *socket, int index) {
         return nl_connect(socket, NETLINK_ROUTE) < 0 || rtnl_link_get_kernel(socket, index, NULL, &link) < 0 ? NULL : link;
 }
 
+bool tap_take_pair(const TapSetup *setup, int index, GError **error) {
+        g_autoptr(NetlinkSocket) socket = nl_socket_alloc();
+        g_autoptr(Link) link = find(socket, index);
+        if (!link || g_strcmp0(rtnl_link_get_name(link), setup->name) != 0 || g_strcmp0(rtnl_link_get_type(link), "veth") != 0 ||
+            rtnl_link_get_master(link) > 0 || *(rtnl_link_get_ifalias(link) ? rtnl_link_get_ifalias(link) : ""))
+                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                         "interface '%s' is not the free end of a pair of the number %d", setup->name, index);
+        return set_up(setup->name, setup, NULL, error);
+}
+
 bool tap_is_there(int index, const char *name, const char *alias) {
         g_autoptr(NetlinkSocket) socket = nl_socket_alloc();
         g_autoptr(Link) link = find(socket, index);

@@ -136,6 +136,13 @@ bool card_document_check(const xmlNode *devices, GError **error) {
         return true;
 }
 
+/* Those of networks are, and those on which something is to be done that the networks' driver does. */
+static bool is_port(const xmlNode *card) {
+        return xml_attribute_is(card, "type", "network") ||
+               (!xml_attribute_is(card, "type", "direct") && (xml_child(card, "filterref") || xml_child(card, "bandwidth") ||
+                                                              xml_attribute_is(xml_child(card, "port"), "isolated", "yes")));
+}
+
 /* To start */
 
 static const struct {
@@ -148,8 +155,10 @@ bool card_document_check_start(const xmlNode *devices, GError **error) {
                 const xmlNode *source = xml_child(card, "source");
                 bool is_direct = xml_attribute_is(card, "type", "direct");
                 const char *what = NULL;
-                if (xml_attribute_is(card, "type", "network"))
-                        what = "a network card of type 'network': use type='bridge' with the network's bridge";
+                if (is_port(card) && xml_attribute_is(xml_child(card, "link"), "state", "down"))
+                        what = "a link that is down of a network card that is a network's, or has a filter or a bandwidth";
+                else if (is_direct && (xml_child(card, "filterref") || xml_child(card, "bandwidth") || xml_child(card, "port")))
+                        what = "a filter, a bandwidth or an isolated port of a network card of type 'direct'";
                 else if (is_direct && xml_attribute_is(source, "mode", "passthrough"))
                         what = "a network card in mode 'passthrough': use vepa, bridge or private";
                 else if (is_direct && xml_attribute_is(xml_child(card, "link"), "state", "down"))
@@ -210,9 +219,12 @@ void card_document_put(const xmlNode *devices, void (*put)(void *data, const cha
                 g_autofree char *lower = xml_attribute_at(card, "source", is_direct ? "dev" : "bridge");
                 uint64_t mtu = 0;
                 xml_number_attribute(xml_child(card, "mtu"), "size", 0, MTU_MAX, &mtu, NULL);
-                const char *state = xml_attribute_is(xml_child(card, "link"), "state", "down") ? "down" : "up";
-                g_autofree char *line = g_strdup_printf("card %u %" PRIu64 " %s %s %s %s %s", mode_of(card), mtu, state, mac,
-                                                        or_none(is_direct ? "" : host), inside, or_none(lower));
+                const char *state = is_port(card)                                                ? "port"
+                                    : xml_attribute_is(xml_child(card, "link"), "state", "down") ? "down"
+                                                                                                 : "up";
+                g_autofree char *line =
+                                g_strdup_printf("card %u %" PRIu64 " %s %s %s %s %s", mode_of(card), mtu, state, mac,
+                                                or_none(is_direct ? "" : host), inside, or_none(is_port(card) ? "" : lower));
                 put(data, line);
                 for (const xmlNode *element = xml_child(card, NULL); element; element = xml_next(element, NULL)) {
                         g_auto(Address) address = { 0 };
@@ -225,4 +237,35 @@ void card_document_put(const xmlNode *devices, void (*put)(void *data, const cha
                         put(data, text);
                 }
         }
+}
+
+/* The ports */
+
+static char *element_text(const xmlNode *card, const char *name) {
+        xmlNode *element = xml_child(card, name);
+        return element ? xml_element_text(element) : g_strdup("");
+}
+
+CardPort *card_document_port(const xmlNode *card, const char *interface, unsigned index) {
+        static const char *const plugs[] = { "network", "bridge", "ethernet" };
+        uint64_t mtu = 0;
+        if (!is_port(card))
+                return NULL;
+        xml_number_attribute(xml_child(card, "mtu"), "size", 0, MTU_MAX, &mtu, NULL);
+        CardPort *port = g_new(CardPort, 1);
+        *port = (CardPort){ .mode = "",
+                            .holder = -1,
+                            .mac = xml_attribute_at(card, "mac", "address"),
+                            .interface = g_strdup(interface),
+                            .filter = element_text(card, "filterref"),
+                            .bandwidth = element_text(card, "bandwidth"),
+                            .group = xml_attribute_at(card, "source", "portgroup"),
+                            .queues = 1,
+                            .mtu = (unsigned) mtu,
+                            .pair = index,
+                            .isolated = xml_attribute_is(xml_child(card, "port"), "isolated", "yes") };
+        for (size_t i = 0; i < G_N_ELEMENTS(plugs); i++)
+                if (xml_attribute_is(card, "type", plugs[i]))
+                        port->plug = plugs[i];
+        return port;
 }

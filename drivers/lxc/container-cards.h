@@ -5,9 +5,12 @@
 
 #include "lxc/container.h"
 
-/* TEXT: its watcher's names and numbers of the ends on the host (guest.c), which come into the live document. False with an
- * error: the container cannot start. */
-bool container_cards_made(Container *container, const char *text, GError **error);
+/* TEXT: its watcher's names and numbers of the ends on the host (guest.c), which come into the live document. Those that are
+ * ports are asked for, one after the other; then the watcher is told to go on, or FAIL is called with an error that it takes. */
+void container_cards_made(Container *container, const char *text, void (*fail)(Container *container, GError *error));
+
+/* It does not start any more. */
+void container_cards_forget(Container *container);
 
 /* Removes those that are left of a container that has ended, from a thread: TEXT is what its watcher said of them. */
 void container_cards_remove(const char *text);

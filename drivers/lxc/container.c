@@ -47,6 +47,7 @@ static void forget_run(Container *container) {
         container->timeout = sd_event_source_disable_unref(container->timeout);
         container->init_gone = sd_event_source_disable_unref(container->init_gone);
         g_clear_pointer(&container->process, process_free);
+        container_cards_forget(container);
         g_clear_pointer(&container->document, xmlFreeDoc);
         g_clear_pointer(&container->files, g_ptr_array_unref);
         g_clear_pointer(&container->ended, g_free);
@@ -207,6 +208,7 @@ static void on_process_ended(void *data, int status) {
                 hear_all(container); /* what it said last */
         container->heard = sd_event_source_disable_unref(container->heard);
         container->timeout = sd_event_source_disable_unref(container->timeout);
+        container_cards_forget(container);
         g_clear_pointer(&container->process, process_free);
         settle(container);
 }
@@ -228,6 +230,7 @@ void container_fail(Container *container, GError *error) {
 void container_destroy(Domain *domain) {
         Container *container = domain->run;
         container->is_ending = true;
+        container_cards_forget(container);
         container_work_thaw(container); /* else it would not see that it is told to end */
         if (container->process)
                 process_end(container->process);
@@ -262,11 +265,9 @@ static void take_message(Container *container, const char *text, int fd) {
                 container->pid = pid;
                 container->start_time = start_time;
                 on_ready(container, steal_fd(&pidfd));
-        } else if (g_str_has_prefix(text, "cards ") && container->document) {
-                GError *error = NULL;
-                if (!container_cards_made(container, text + strlen("cards "), &error))
-                        container_fail(container, error);
-        } else if (g_str_has_prefix(text, "failed ")) {
+        } else if (g_str_has_prefix(text, "cards ") && container->document && !container->is_ending)
+                container_cards_made(container, text + strlen("cards "), container_fail);
+        else if (g_str_has_prefix(text, "failed ")) {
                 GError *error = NULL;
                 domain_fail(container->domain, &error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "%s", text + strlen("failed "));
                 fail_run(container, error);

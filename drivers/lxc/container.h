@@ -31,8 +31,9 @@ typedef struct Container {
         pid_t pid;
         uint64_t start_time; /* of that */
         sd_event_source *init_gone;
-        char *cards; /* its watcher's words of the ends of its network cards on the host, or NULL */
-        char *ended; /* how it has ended, as guest.c says it; or NULL */
+        char *cards;                       /* its watcher's words of the ends of its network cards on the host, or NULL */
+        struct ContainerCards *connecting; /* container-cards.c: those of its cards, as it starts; or NULL */
+        char *ended;                       /* how it has ended, as guest.c says it; or NULL */
         GError *failure;
         GQueue consoles;                           /* Console: that are being opened */
         void (*left)(struct Container *container); /* it has gone, or is left: tells who goes into it; or NULL */

@@ -69,6 +69,11 @@ static void open_tap(Adding *adding, GError **error) {
                                  .is_down = adding->binding,
                                  .isolated = port->isolated,
                                  .may_be_there = adding->may_be_there };
+        if (port->index > 0) { /* it is there */
+                if (tap_take_pair(&setup, port->index, error))
+                        port_limit(port, error);
+                return;
+        }
         adding->is_open = tap_open(&setup, adding->fds, adding->n, &port->interface, &port->index, error);
 }
 
@@ -186,6 +191,14 @@ static bool check_request(const PortRequest *request, GError **error) {
         if (request->queues > PORT_QUEUES_MAX)
                 return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "%u queues: a port has at most %d",
                                          request->queues, PORT_QUEUES_MAX);
+        if (request->pair > 0 && !request->for_driver)
+                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                         "pair: an end of a pair is a container's, whose driver alone can name it");
+        if (request->pair > INT32_MAX || (request->pair > 0 && (!*request->interface || request->may_be_there ||
+                                                                request->queues > 1 || port_plug_is_direct(request->place.plug))))
+                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                         "pair: an end of a pair has a number, a name and one queue, and is in a network or a "
+                                         "bridge, or alone");
         if (request->may_be_there && !*request->interface)
                 return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
                                          "an interface that is there already is used by its name, which is missing");
@@ -211,6 +224,8 @@ static Port *new_port(Ports *ports, const PortRequest *request, GError **error) 
                         .bandwidth = g_steal_pointer(&bandwidth),
                         .mac = g_strdup(request->mac),
                         .mtu = request->mtu,
+                        .interface = request->pair > 0 ? g_strdup(request->interface) : NULL,
+                        .index = (int) request->pair,
                         .owner = request->owner,
                         .isolated = request->isolated };
         return port;
@@ -224,7 +239,7 @@ void port_add(Networks *networks, const PortRequest *request, PortDone done, voi
                             .port = new_port(networks->ports, request, &error),
                             .bridge = g_strdup(request->bridge),
                             .wanted = g_strdup(request->interface),
-                            .n = MAX(request->queues, 1),
+                            .n = request->pair > 0 ? 0 : MAX(request->queues, 1),
                             .check = request->check,
                             .for_driver = request->for_driver,
                             .may_be_there = request->may_be_there,

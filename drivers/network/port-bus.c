@@ -121,7 +121,7 @@ static bool read_request(const Call *call, PortRequest *request, sd_bus_message 
         return options_read(options, error, "interface", 's', &request->interface, "queues", 'u', &request->queues, "mtu", 'u',
                             &request->mtu, "isolated", 'b', &request->isolated, "filter", 's', &request->filter, "bandwidth", 's',
                             &request->bandwidth, "portgroup", 's', &request->group, "existing", 'b', &request->may_be_there,
-                            "mode", 's', &request->mode, NULL);
+                            "mode", 's', &request->mode, "pair", 'u', &request->pair, NULL);
 }
 
 void port_bus_add(Call *call, Network *network, const char *domain_name, const char *domain_uuid, const char *mac,

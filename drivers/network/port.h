@@ -2,8 +2,9 @@
 #pragma once
 
 /* Ports: each an interface by which a guest's card is connected, to a network or to what the host has itself. A port lasts as
- * long as its interface, and that as long as somebody has one of its descriptors: when a guest ends, or whoever has asked for it
- * is killed before a guest has it, the kernel takes it away (a macvtap, this driver: direct-links.h), and says so. What is known of a port is in a file of the runtime
+ * long as its interface, and that as long as somebody has one of its descriptors, or as the container whose end of a pair it is:
+ * when a guest ends, or whoever has asked for it is killed before a guest has it, the kernel takes it away (a macvtap, this
+ * driver: direct-links.h), and says so. What is known of a port is in a file of the runtime
  * directory before its descriptors are given away: the next driver takes up those whose interface is still there, also where
  * their network has gone. */
 
@@ -124,6 +125,7 @@ typedef struct PortRequest {
         const char *bridge;    /* or NULL */
         const char *mode;      /* of port_modes, for PORT_DIRECT; or "" */
         uint32_t queues, mtu;  /* 0: one; the kernel's own */
+        uint32_t pair;         /* the number of INTERFACE, an end of a pair that a driver has made; 0: a tap is */
         bool isolated;
         uid_t owner;
         bool for_driver;                                       /* a driver asks, which knows its domains */
@@ -134,7 +136,8 @@ typedef struct PortRequest {
         bool (*check)(const Network *network, GError **error); /* whether the network may have ports: asked at both ends */
 } PortRequest;
 
-/* PORT is NULL with an error; else its descriptors, one for each queue, and of a macvtap its holder, are closed when this returns. */
+/* PORT is NULL with an error; else its descriptors, one for each queue, of a macvtap its holder, none of a pair, are closed when this
+ * returns. */
 typedef void (*PortDone)(void *data, const Port *port, const int *fds, unsigned n, const GError *error);
 
 /* Adds one: port-add.c. */

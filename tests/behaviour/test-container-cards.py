@@ -5,6 +5,7 @@
 Usage (below VIRTBUS_ALSO=lxc tests/with-bus, in a network namespace): test-container-cards.py
 """
 
+import contextlib
 import json
 import os
 import re
@@ -12,7 +13,8 @@ import signal
 
 from container_rig import CONNECTION, IDMAP, PATH, bus, container, define, do, document, groups, guests, make_root, patiently, say, state
 from face_rig import virsh_on
-from rig import BusError, contains, expect, run
+from gi.repository import GLib
+from rig import NAME, BusError, contains, expect, run, variants
 from spaces import shell
 
 MAC = "52:54:00:aa:bb:01"
@@ -113,11 +115,93 @@ def nothing_is_left_whoever_is_killed():
     patiently(do, domain, "Undefine")
 
 
+HOST = "/org/virtbus1/host"
+
+
+@contextlib.contextmanager
+def network(name, more=""):
+    """One that is active."""
+    xml = (f"<network><name>{name}</name><bridge name='b-{name}' stp='off'/>{more}<ip address='10.96.0.1' prefix='24'>"
+           "<dhcp><range start='10.96.0.50' end='10.96.0.99'/></dhcp></ip></network>")
+    path = bus.call(HOST, f"{NAME}.Networks", "CreateNetwork", "sa{sv}", xml, {})
+    try:
+        yield path
+    finally:
+        bus.call(path, f"{NAME}.Network", "Stop", "a{sv}", {})
+
+
+def ports(path):
+    return {place: parts[f"{NAME}.NetworkPort"] for place, parts in bus.objects(path).items() if f"{NAME}.NetworkPort" in parts}
+
+
+def get_xml(domain):
+    return bus.call(domain, f"{NAME}.Domain", "GetXML", "a{sv}", {})
+
+
+def a_card_is_a_port_of_a_network():
+    """With the network's address and packets; it lasts as long as the container, whichever driver is killed."""
+    limits = "<bandwidth><inbound average='4000'/></bandwidth>"
+    with network("n", "<mtu size='1300'/>") as path:
+        card_of = card("network", f"<ip address='10.96.0.7' prefix='24'/>{limits}<target dev='in-n'/>", "<source network='n'/>")
+        with container("guest", script="exec sh", devices=card_of + card("network", source="<source network='n'/>", mac="52:54:00:aa:bb:02")) as domain:
+            text = say(domain, "udhcpc -n -q -f -i eth0 -s /bin/true 2>&1; ping -c1 -W5 -s 1200 10.96.0.1; ip link")
+            contains(text, "lease of 10.96.0.", " 0% packet loss")
+            assert len(re.findall("mtu 1300", text)) == 2, text
+            given = {port["MAC"]: port for port in ports(path).values()}
+            assert given[MAC]["HostInterface"] == "in-n" and given[MAC]["DomainName"] == "guest" and given[MAC]["MTU"] == 1300, given
+            assert "average=\"4000\"" in given[MAC]["Bandwidth"] and "32Mbit" in shell("tc class show dev in-n"), given
+            assert len(given) == 2 and all(links()[port["HostInterface"]]["master"] == "b-n" for port in given.values())
+            assert bus.call(path, f"{NAME}.Network", "GetLeases", "a{sv}", {})[0]["mac"] == MAC
+            contains(get_xml(domain), f'portid="{given[MAC]["UUID"]}"', 'bridge="b-n"')
+            for driver in ("LXC", "Network"):
+                bus.kill_driver(driver)
+                bus.wait(lambda: len(ports(path)) == 2, "its ports")
+            assert state(domain) == "running"
+            contains(say(domain, "ping -c1 -W5 10.96.0.1"), " 0% packet loss")
+            # What was of that run is not of the definition.
+            assert "portid" not in bus.call(domain, f"{NAME}.Domain", "GetXML", "a{sv}", variants({"inactive": True}))
+        bus.wait(lambda: not ports(path) and not pairs(), "the ports to go")
+        with virsh_on(bus, "lxc+unix:///system?socket={socket}") as virsh, container("seen", devices=card_of):
+            contains(virsh("domiflist", "seen"), "in-n", "network", "n", MAC)
+
+
+def a_port_has_the_filter_of_its_card():
+    """Of a network, and of a bridge of the host's: what it sends by another address goes nowhere."""
+    rules = "<rule action='return' direction='out'><mac srcmacaddr='$MAC'/></rule><rule action='drop' direction='out'><mac/></rule>"
+    path = bus.call(HOST, f"{NAME}.NetworkFilters", "DefineFilter", "sa{sv}", f"<filter name='own-only'>{rules}</filter>", {})
+    shell("ip link add br-f type bridge; ip link set br-f up; ip addr add 10.95.0.1/24 dev br-f")
+    with network("m"):
+        for source in (card("network", "<filterref filter='own-only'/>", "<source network='m'/>"), card("bridge", "<filterref filter='own-only'/>", "<source bridge='br-f'/>")):
+            host = "10.96.0" if "network=" in source else "10.95.0"
+            with container("held", script="exec sh", devices=source, more=IDMAP) as held:
+                contains(say(held, f"ip addr add {host}.7/24 dev eth0; ping -c1 -W5 {host}.1"), " 0% packet loss")
+                contains(say(held, "ip link set eth0 down; ip link set eth0 address 52:54:00:aa:bb:99; ip link set eth0 up; "
+                                   f"ip neigh flush dev eth0; ping -c2 -W1 {host}.1"), "100% packet loss")
+        domain = define(document("none", devices=card("network", "<filterref filter='no-such'/>", "<source network='m'/>")))
+        contains(expect("NoSuchFilter", do, domain, "Start"), "no-such")
+        bus.wait(lambda: not pairs() and not guests() and not groups(domain), "nothing to be left")
+        do(domain, "Undefine")
+    bus.call(path, f"{NAME}.NetworkFilter", "Undefine", "a{sv}", {})
+    bus.wait(lambda: not pairs(), "the pairs to go")
+
+
+def no_caller_connects_a_pair_of_anothers():
+    """Only a driver may name one: whose it is, it knows."""
+    shell("ip link add theirs type veth peer name other")
+    number = links()["theirs"]["ifindex"]
+    with network("o") as path:
+        contains(expect("InvalidArgument", bus.call, path, f"{NAME}.Network", "AddPort", "sssa{sv}", "x", "44444444-4444-4444-8444-444444444444", MAC,
+                        {"interface": GLib.Variant("s", "theirs"), "pair": GLib.Variant("u", number)}), "driver")
+        assert "master" not in links()["theirs"]
+    shell("ip link del theirs")
+
+
 def what_cannot_be_is_named():
     bridge = "<source bridge='br-none'/>"
     for more, error, *parts in (
             (card("bridge"), "InvalidXML", "bridge"), (card("direct"), "InvalidXML", "dev"), (card("network"), "InvalidXML", "network"),
-            (card("user"), "Unsupported", "user"), (card("bridge", "<filterref filter='x'/>", bridge), "Unsupported", "filterref"),
+            (card("user"), "Unsupported", "user"), (card("direct", "<filterref filter='x'/>", "<source dev='low'/>"), "Unsupported", "filter"),
+            (card("network", "<link state='down'/>", "<source network='x'/>"), "Unsupported", "link"),
             (card("bridge", "<guest dev='lo'/>", bridge), "InvalidXML", "lo"), (card("bridge", "<guest dev='a%d'/>", bridge), "InvalidXML", "a%d"),
             (card("bridge", "<target dev='of a very long name'/>", bridge), "InvalidXML", "of a very long name"),
             (card("bridge", "<guest dev='x0'/>", bridge) * 2, "InvalidXML", "x0"), (card("bridge", "<mtu size='7'/>", bridge), "LimitExceeded", "size"),
@@ -137,6 +221,10 @@ def what_cannot_be_is_named():
         assert state(domain) == "shutoff" and not groups(domain) and not guests()
         bus.wait(lambda: not pairs(), "nothing to be left")
         do(domain, "Undefine")
+    domain = define(document("wrong", devices=card("network", source="<source network='nobodys'/>")))
+    contains(expect("NoSuchNetwork", do, domain, "Start"), "wrong", "nobodys", "define and start")
+    bus.wait(lambda: not pairs() and not guests(), "nothing to be left")
+    do(domain, "Undefine")
     assert "there" in links()
 
 
@@ -153,4 +241,4 @@ def a_container_reaches_no_network_of_the_hosts():
 
 
 run([a_card_is_in_a_bridge, one_on_the_host_and_on_a_card_of_the_hosts, one_that_restarts_has_its_cards_again, nothing_is_left_whoever_is_killed,
-     what_cannot_be_is_named, a_container_reaches_no_network_of_the_hosts])
+     a_card_is_a_port_of_a_network, a_port_has_the_filter_of_its_card, no_caller_connects_a_pair_of_anothers, what_cannot_be_is_named, a_container_reaches_no_network_of_the_hosts])

@@ -157,9 +157,8 @@ static void test_a_document_that_no_container_can_be_is_refused_by_name(void) {
                 { DOCUMENT("<os><type>exe</type></os>", ""), "init", VIRTBUS_ERROR_INVALID_XML },
                 { DOCUMENT("<os><type>hvm</type><init>/a</init></os>", ""), "exe", VIRTBUS_ERROR_UNSUPPORTED },
                 { DOCUMENT(OS "<seclabel type='static' model='apparmor'/>", ""), "seclabel", VIRTBUS_ERROR_UNSUPPORTED },
-                { DOCUMENT(OS, "<interface type='bridge'><source bridge='b'/><bandwidth><inbound "
-                               "average='1'/></bandwidth></interface>"),
-                  "traffic", VIRTBUS_ERROR_UNSUPPORTED },
+                { DOCUMENT(OS, "<interface type='bridge'><source bridge='b'/><vlan/></interface>"), "VLAN",
+                  VIRTBUS_ERROR_UNSUPPORTED },
                 { DOCUMENT(OS "<features><acpi/></features>", ""), "acpi", VIRTBUS_ERROR_UNSUPPORTED },
                 { DOCUMENT(OS "<features><capabilities><fly state='on'/></capabilities></features>", ""), "fly",
                   VIRTBUS_ERROR_UNSUPPORTED },

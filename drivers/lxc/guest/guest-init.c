@@ -95,13 +95,15 @@ static bool keep_only(int fd) {
 }
 
 /* The child: waits at GO until its groups and maps are set, and says at FAILURES why it cannot run. */
-static void run(const GuestPlan *plan, int go, int failures) {
-        char byte;
+static void run(GuestPlan *plan, int go, int failures) {
+        unsigned mtus[GUEST_CARDS_MAX];
         sigset_t none;
         /* It ends with who watches over it; and never began where that has ended before. */
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (read(go, &byte, 1) != 1)
+        if (read(go, mtus, sizeof mtus) != sizeof mtus)
                 _exit(EXIT_CANNOT_RUN);
+        for (size_t i = 0; i < plan->n_cards; i++)
+                plan->cards[i].mtu = mtus[i];
         for (int i = 1; i < NSIG; i++)
                 signal(i, SIG_DFL);
         sigemptyset(&none);
@@ -165,7 +167,7 @@ void guest_init_end(GuestInit *init) {
                 ;
 }
 
-bool guest_init_make(const GuestPlan *plan, GuestInit *init) {
+bool guest_init_make(GuestPlan *plan, GuestInit *init) {
         int go[2] = { -1, -1 }, failures[2] = { -1, -1 };
         struct clone_args arguments = {
                 .flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET | CLONE_PIDFD |
@@ -193,8 +195,11 @@ bool guest_init_make(const GuestPlan *plan, GuestInit *init) {
         return false;
 }
 
-bool guest_init_run(GuestInit *init) {
-        if (write(init->go, "", 1) == 1)
+bool guest_init_run(const GuestPlan *plan, GuestInit *init) {
+        unsigned mtus[GUEST_CARDS_MAX] = { 0 };
+        for (size_t i = 0; i < plan->n_cards; i++)
+                mtus[i] = plan->cards[i].mtu;
+        if (write(init->go, mtus, sizeof mtus) == sizeof mtus)
                 guest_failure_read(init->failures);
         else
                 guest_failure_set("it cannot be started");

@@ -14,11 +14,11 @@ typedef struct GuestInit {
 } GuestInit;
 
 /* Makes it, in its control groups and with its users: it waits. False with a failure, and there is none. */
-bool guest_init_make(const GuestPlan *plan, GuestInit *init);
+bool guest_init_make(GuestPlan *plan, GuestInit *init);
 
-/* Lets it go on, and waits until it runs its program, whose input and output is the first terminal, if there is one; false with
+/* Lets it go on, with its cards' largest packets as the plan has them by now, and waits until it runs its program, whose input and output is the first terminal, if there is one; false with
  * a failure, and there is none. */
-bool guest_init_run(GuestInit *init);
+bool guest_init_run(const GuestPlan *plan, GuestInit *init);
 
 /* Ends one that waits. */
 void guest_init_end(GuestInit *init);

@@ -157,10 +157,13 @@ static int make_pair(int fd, const GuestCard *card, const char *name, int master
         return ask(fd, &request, NULL, 0);
 }
 
-static int raise_link(int fd, int index) {
+/* CARD: NULL, or its largest packets are set, too. */
+static int raise_link(int fd, int index, const GuestCard *card) {
         const struct ifinfomsg info = { .ifi_family = AF_UNSPEC, .ifi_index = index, .ifi_flags = IFF_UP, .ifi_change = IFF_UP };
         Request request;
         begin(&request, RTM_NEWLINK, 0, &info, sizeof info);
+        if (card)
+                put_mtu(&request, card);
         return ask(fd, &request, NULL, 0);
 }
 
@@ -192,7 +195,7 @@ static bool make_veth(int fd, GuestCard *card, int pid) {
                 return guest_failure_set("network card '%s' cannot be made, with '%s' on the host", card->inside, card->host);
         card->index = find(fd, card->host, NULL);
         trust_nobody(card->host);
-        return (card->index > 0 && (card->is_down || card->is_port || raise_link(fd, card->index) == 0)) ||
+        return (card->index > 0 && (card->is_down || card->is_port || raise_link(fd, card->index, NULL) == 0)) ||
                guest_failure_set("network card '%s': '%s' on the host cannot be set up", card->inside, card->host);
 }
 
@@ -292,7 +295,7 @@ static bool add_route(int fd, int index, const GuestAddress *given) {
 static bool set_up(int fd, const GuestPlan *plan, size_t number) {
         const GuestCard *card = plan->cards + number;
         int index = find(fd, card->inside, NULL);
-        if (index == 0 || raise_link(fd, index) < 0)
+        if (index == 0 || raise_link(fd, index, card) < 0)
                 return guest_failure_set("network card '%s' cannot be set up in the container", card->inside);
         for (size_t i = 0; i < plan->n_addresses; i++) {
                 const GuestAddress *given = plan->addresses + i;

@@ -5,7 +5,7 @@
  * been. What it is to do comes from its driver alone, by a socket that only the driver's user may connect to; the container
  * knows nothing of it.
  *
- * It says "cards NAME INDEX ..." of those on the host, and waits for "go", where the container has any; "ready PID START" with
+ * It says "cards NAME INDEX ..." of those on the host, and waits for "go MTU ...", where the container has any; "ready PID START" with
  * a pidfd, "failed WHY", "ended HOW NUMBER", and "console ok|busy|none" for each "console NUMBER polite|force", with which
  * comes a socket. */
 
@@ -166,7 +166,15 @@ static bool connect_cards(Guest *guest) {
                 n = local_socket_receive(guest->driver, text, sizeof text - 1, &fds, 0, MSG_DONTWAIT, NULL);
                 if (n == -EAGAIN || n == -EINTR)
                         continue;
-                said = n == 2 && memcmp(text, "go", 2) == 0;
+                text[n > 0 ? n : 0] = '\0';
+                said = n >= 2 && memcmp(text, "go", 2) == 0;
+        }
+        /* The size of the largest packet that a card's network has; 0: as it is. */
+        char *rest = text + 2;
+        for (size_t i = 0; said && i < guest->plan.n_cards; i++) {
+                unsigned long mtu = strtoul(rest, &rest, 10);
+                if (mtu > 0)
+                        guest->plan.cards[i].mtu = (unsigned) mtu;
         }
         errno = 0;
         return said || guest_failure_set("its driver has ended before its network cards were connected");
@@ -188,7 +196,7 @@ static bool start(Guest *guest) {
                 guest_init_end(&guest->init);
                 done = false;
         }
-        done = done && guest_init_run(&guest->init);
+        done = done && guest_init_run(&guest->plan, &guest->init);
         if (done)
                 guest->start_time = read_start_time(guest->init.pid);
         guest_self_retire(&guest->plan);

@@ -43,7 +43,7 @@ void build_bandwidth_check(Builder *builder, xmlNode *element) {
 }
 
 /* The port, where it has one by now. */
-static PortFile *port_of(const Builder *builder, const xmlNode *element) {
+static CardPort *port_of(const Builder *builder, const xmlNode *element) {
         for (guint i = 0; builder->files && i < builder->files->len; i++) {
                 const File *file = builder->files->pdata[i];
                 if (file->element == element && file->purpose == FILE_PORT)
@@ -54,7 +54,7 @@ static PortFile *port_of(const Builder *builder, const xmlNode *element) {
 
 /* As the document, or else its network has it. */
 static unsigned mtu_of(Builder *builder, xmlNode *element) {
-        const PortFile *port = port_of(builder, element);
+        const CardPort *port = port_of(builder, element);
         unsigned given = (unsigned) builder_number(builder, element, "mtu/@size", 1, 65535, 0);
         return port && port->mtu > 0 ? port->mtu : given;
 }
@@ -81,7 +81,7 @@ char *build_port_holder_name(const char *alias) {
 }
 
 /* Its tap, which is up. Its names are of this run, and go into the document. */
-static void pass_port(Builder *builder, xmlNode *element, const DeviceDefinition *part, JsonObject *backend, PortFile *port) {
+static void pass_port(Builder *builder, xmlNode *element, const DeviceDefinition *part, JsonObject *backend, CardPort *port) {
         xmlNode *source = xml_ensure_child(element, "source");
         int fds[QUEUES_MAX];
         if (port->bridge)
@@ -102,7 +102,7 @@ static void add_tap(Builder *builder, xmlNode *element, const DeviceDefinition *
         json_add(backend, "type", 's', "tap", NULL);
         unsigned n = queues_of(builder, element);
         builder_flag(builder, element, "port/@isolated"); /* as it was planned */
-        PortFile *port = port_of(builder, element);
+        CardPort *port = port_of(builder, element);
         if (port && !builder->error)
                 pass_port(builder, element, part, backend, port);
         if (builder->files)

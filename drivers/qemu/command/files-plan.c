@@ -189,8 +189,8 @@ static bool is_chosen(const char *interface) {
 static void plan_port(GPtrArray *files, const xmlNode *element, const DeviceDefinition *part, const char *plug) {
         File *file = plan(files, FILE_PORT, element, strcmp(plug, "ethernet") == 0 ? "" : part->source);
         const xmlNode *target = xml_child(element, "target");
-        file->port = g_new0(PortFile, 1);
-        *file->port = (PortFile){ .plug = plug,
+        file->port = g_new0(CardPort, 1);
+        *file->port = (CardPort){ .plug = plug,
                                   .mode = "",
                                   .holder = -1,
                                   .mac = g_strdup(part->mac),
@@ -211,7 +211,7 @@ static void plan_direct(GPtrArray *files, const xmlNode *element, const DeviceDe
         const xmlNode *source = xml_child(element, "source");
         bool is_whole = xml_attribute_is(source, "mode", "passthrough");
         plan_port(files, element, part, is_whole ? "passthrough" : "direct");
-        PortFile *port = ((File *) files->pdata[files->len - 1])->port;
+        CardPort *port = ((File *) files->pdata[files->len - 1])->port;
         for (size_t i = 0; i < G_N_ELEMENTS(modes); i++)
                 if (xml_attribute_is(source, "mode", modes[i]))
                         port->mode = modes[i];

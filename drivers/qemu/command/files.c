@@ -24,21 +24,6 @@
 #define COPY_BYTES_MAX (INT64_C(4) << 30)
 #define TEMPLATE_BYTES_MAX (INT64_C(64) << 20)
 
-static void port_file_free(PortFile *port) {
-        for (unsigned i = 0; port->fds && i < port->queues; i++)
-                autofd_close(&port->fds[i]);
-        g_free(port->fds);
-        autofd_close(&port->holder);
-        g_free(port->mac);
-        g_free(port->interface);
-        g_free(port->filter);
-        g_free(port->bandwidth);
-        g_free(port->group);
-        g_free(port->uuid);
-        g_free(port->bridge);
-        g_free(port);
-}
-
 void file_free(File *file) {
         g_free(file->path);
         g_free(file->format);
@@ -51,7 +36,7 @@ void file_free(File *file) {
         autofd_close(&file->fd);
         g_clear_pointer(&file->device, host_device_free);
         g_clear_pointer(&file->socket, unix_socket_free);
-        g_clear_pointer(&file->port, port_file_free);
+        g_clear_pointer(&file->port, card_port_free);
         leave_free(file->leave);
         g_free(file->object);
         g_free(file->whose);

@@ -5,6 +5,7 @@
 
 #include "base/executable.h"
 #include "base/user-rights.h"
+#include "domain/card-port.h"
 #include "qemu/command/image.h"
 #include "qemu/command/leave.h"
 #include "qemu/host/host-access.h"
@@ -27,23 +28,10 @@ typedef enum FilePurpose {
         FILE_PEER,    /* a socket that somebody else listens at: connected to */
         FILE_HELPER,  /* QEMU's end of the socket of a device's helper, which is made later: its program is looked at */
         FILE_TPM,     /* the folder of an emulated TPM, which is given to its emulator; missing: there is no TPM in it yet */
-        FILE_PORT,    /* of a network, or of the host: the network driver's, as FILE_SECRET (guest-ports.h) */
+        FILE_PORT,    /* of a network, or of the host: the network driver's, as FILE_SECRET (domain/card-port.h) */
         FILE_LEAVE,   /* polkit's, for what of the host the same element asks for (guest-leave.h) */
         FILE_SECRET,  /* a secret's value: the secrets driver's, fetched before the others are opened (guest-secrets.h) */
 } FilePurpose;
-
-/* A port of a network or of the host: what is asked for, and what it is. */
-typedef struct PortFile {
-        const char *plug, *mode;  /* how it is connected; how it shares an interface, or "": constants */
-        char *mac, *interface;    /* "": chosen */
-        char *filter, *bandwidth; /* its <filterref>, its <bandwidth>, or "" */
-        char *group;              /* of the network's ports, or "" */
-        unsigned queues, mtu;     /* 0: as the network has it */
-        bool isolated, existing;  /* the interface may be there already */
-        char *uuid, *bridge;      /* a network's; else NULL */
-        int *fds;                 /* one for each queue; taken when QEMU gets them: -1 */
-        int holder;               /* of a macvtap: the port lasts as long as QEMU has it; or -1 */
-} PortFile;
 
 typedef struct File {
         FilePurpose purpose;
@@ -63,7 +51,7 @@ typedef struct File {
         HostDevice *device;    /* FILE_DEVICE */
         ExecutableIdentity program;
         UnixSocket *socket; /* FILE_SOCKET */
-        PortFile *port;     /* FILE_PORT */
+        CardPort *port;     /* FILE_PORT */
         Leave *leave;       /* FILE_LEAVE */
         char *object;       /* FILE_SECRET, FILE_PORT: its object, or its network's, once that is known */
         char *whose;        /* FILE_SECRET, FILE_PORT: what needs it, for a message */

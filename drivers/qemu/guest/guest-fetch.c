@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "qemu/guest/guest-fetch.h"
 
+#include "domain/card-port.h"
 #include "domain/operation.h"
 #include "paths.h"
 
@@ -12,7 +13,8 @@ struct GuestFetch {
         GPtrArray *files; /* borrowed */
         guint at;         /* the one at work */
         const FetchKind *kinds;
-        Errand *errand; /* that is out, or NULL */
+        Errand *errand;         /* that is out, or NULL */
+        CardPortAsking *asking; /* as that */
         bool has_begun;
         GuestFetched done;
 };
@@ -42,6 +44,7 @@ static void end_fetch(Guest *guest) {
                 return;
         if (fetch->errand)
                 errand_cancel(fetch->errand);
+        g_clear_pointer(&fetch->asking, card_port_asking_free);
         if (fetch->has_begun)
                 n_begun--;
         else
@@ -98,6 +101,26 @@ void guest_fetch_fail(Guest *guest, const GError *error) {
 void guest_fetch_next(Guest *guest) {
         guest->fetch->at++;
         ask(guest);
+}
+
+static void on_port(void *data, const GError *error) {
+        Guest *guest = data;
+        g_clear_pointer(&guest->fetch->asking, card_port_asking_free);
+        if (error)
+                guest_fetch_fail(guest, error);
+        else
+                guest_fetch_next(guest);
+}
+
+void guest_fetch_port(Guest *guest) {
+        const File *file = guest_fetch_file(guest);
+        g_autofree char *place = card_port_place_text(file->port, file->path);
+        g_autoptr(GError) error = NULL;
+        if (guest_fetch_check_starter(guest, place, &error))
+                guest->fetch->asking = card_port_ask(guest->domain, guest_fetch_sender(guest), file->port, file->path,
+                                                     file->whose, on_port, guest, &error);
+        if (!guest->fetch->asking)
+                guest_fetch_fail(guest, error);
 }
 
 static const FetchKind *kind_of(const FetchKind *kinds, const File *file) {

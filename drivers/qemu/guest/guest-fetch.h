@@ -36,6 +36,9 @@ File *guest_fetch_file(const Guest *guest);
 void guest_fetch_sent(Guest *guest, Errand *errand);
 void guest_fetch_came(Guest *guest);
 
+/* Asks for a FILE_PORT: of a FetchKind. */
+void guest_fetch_port(Guest *guest);
+
 /* It is there: the next one. */
 void guest_fetch_next(Guest *guest);
 

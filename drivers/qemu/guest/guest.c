@@ -16,7 +16,6 @@
 #include "qemu/command/rights.h"
 #include "qemu/guest/guest-fetch.h"
 #include "qemu/guest/guest-leave.h"
-#include "qemu/guest/guest-ports.h"
 #include "qemu/guest/guest-secrets.h"
 #include "qemu/guest/guest-tpm.h"
 #include "qemu/guest/progress.h"
@@ -383,7 +382,7 @@ bool guest_check_line(const Guest *guest, const CommandLine *line, const xmlDoc 
 }
 
 static const FetchKind fetched[] = {
-        { FILE_LEAVE, guest_leave_ask }, { FILE_SECRET, guest_secrets_ask }, { FILE_PORT, guest_ports_ask }, { 0, NULL }
+        { FILE_LEAVE, guest_leave_ask }, { FILE_SECRET, guest_secrets_ask }, { FILE_PORT, guest_fetch_port }, { 0, NULL }
 };
 
 static void open_files(void *data, GError **error) {

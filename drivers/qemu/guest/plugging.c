@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "domain/card-port.h"
 #include "domain/domain-run.h"
 #include "domain/domain-status.h"
 #include "domain/operations/device-change.h"
@@ -11,7 +12,6 @@
 #include "qemu/guest/collect.h"
 #include "qemu/guest/device-helpers.h"
 #include "qemu/guest/fd-sets.h"
-#include "qemu/guest/guest-ports.h"
 #include "qemu/guest/guest-secrets.h"
 #include "qemu/guest/isolation.h"
 #include "qemu/guest/nodes.h"

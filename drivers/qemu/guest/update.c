@@ -4,12 +4,13 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "domain/card-port.h"
 #include "domain/domain-status.h"
 #include "domain/operations/device-change.h"
 #include "log.h"
 #include "qemu/command/files-plan.h"
 #include "qemu/command/node-name.h"
-#include "qemu/guest/guest-ports.h"
+#include "qemu/guest/guest-fetch.h"
 #include "qemu/guest/isolation.h"
 #include "qemu/guest/nodes.h"
 #include "qemu/guest/plugging.h"
@@ -145,7 +146,8 @@ static void end_port_change(Guest *guest) {
 
 static void finish_update(Guest *guest, const GError *error);
 
-static void on_port_changed(Guest *guest, const GError *error) {
+static void on_port_changed(void *data, const GError *error) {
+        Guest *guest = data;
         guest->plugging->port_has_changed = port_change_has_begun(guest->plugging->port);
         end_port_change(guest);
         if (error)
@@ -156,12 +158,14 @@ static void on_port_changed(Guest *guest, const GError *error) {
 
 static void change_port(Guest *guest) {
         g_autoptr(GError) error = NULL;
-        guest->plugging->port = guest_port_change(guest, guest->plugging->old, next_element(guest), on_port_changed, &error);
+        guest->plugging->port = card_port_change(guest->domain, guest_fetch_sender(guest), guest->plugging->old,
+                                                 next_element(guest), on_port_changed, guest, &error);
         if (error)
                 plugging_finish(guest, error);
 }
 
-static void on_port_back(Guest *guest, const GError *unset) {
+static void on_port_back(void *data, const GError *unset) {
+        Guest *guest = data;
         g_autoptr(GError) error = g_steal_pointer(&guest->plugging->error);
         if (unset)
                 log_error("domain '%s': the port of a card stays as it was to be: %s", domain_name(guest->domain),
@@ -176,7 +180,8 @@ static void finish_update(Guest *guest, const GError *error) {
         if (error && plugging && plugging->port_has_changed && plugging_operation(guest)) {
                 plugging->port_has_changed = false;
                 plugging->error = g_error_copy(error);
-                plugging->port = guest_port_change(guest, plugging->old, plugging->old, on_port_back, NULL);
+                plugging->port = card_port_change(guest->domain, guest_fetch_sender(guest), plugging->old, plugging->old,
+                                                  on_port_back, guest, NULL);
                 if (plugging->port)
                         return;
         }
