@@ -2,7 +2,8 @@
 #pragma once
 
 /* Descriptors that a client has associated with domains, by names, for <source fdgroup='NAME'/>: kept for it alone until it
- * goes, and handed over whenever it starts the domain or attaches a device. */
+ * goes, and handed over whenever it starts the domain, or attaches or
+ * changes a device. */
 
 #include "client.h"
 

@@ -83,10 +83,12 @@ static void detach(Call *call, const char *path, GVariant *options) {
 
 /* The device was found: the row's method is called. */
 static void change(Call *call, const char *path) {
-        if (g_str_equal(call->row->member, "Update"))
-                call_ask(call, path, DEVICE, "Update", g_variant_new("(s@a{sv})", call_string(call, 1), call_options(call)), "()",
-                         step_answer_nothing);
-        else
+        g_autoptr(GUnixFDList) fds = NULL;
+        if (g_str_equal(call->row->member, "Update")) {
+                GVariant *options = associated_add(call->client, call->domain, call_options(call), &fds);
+                call_ask_with_fds(call, path, DEVICE, "Update", g_variant_new("(s@a{sv})", call_string(call, 1), options), fds,
+                                  "()", step_answer_nothing);
+        } else
                 detach(call, path, options_of(call));
 }
 

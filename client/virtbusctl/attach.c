@@ -181,6 +181,11 @@ int verb_update(Ctl *ctl, char **arguments) {
         g_autoptr(VirtbusObject) device = ctl_find_device(ctl, domain, arguments[1], NULL, &error);
         if (!device || !ctl_read_file(arguments[2], &text, &error))
                 return ctl_fail(g_steal_pointer(&error));
-        return ctl_do(ctl, g_dbus_object_get_object_path(G_DBUS_OBJECT(device)), "org.virtbus1.Device", "Update",
-                      g_variant_new("(s@a{sv})", text, ctl_change_options(ctl, ctl->force)));
+        g_autoptr(GUnixFDList) fds = NULL;
+        g_autoptr(GVariant) options = ctl_with_fds(ctl, ctl_change_options(ctl, ctl->force), &fds, &error);
+        g_autoptr(GVariant) answer =
+                        options ? ctl_call(ctl, g_dbus_object_get_object_path(G_DBUS_OBJECT(device)), "org.virtbus1.Device",
+                                           "Update", g_variant_new("(s@a{sv})", text, options), fds, NULL, &error)
+                                : NULL;
+        return answer ? EXIT_DONE : ctl_fail(g_steal_pointer(&error));
 }

@@ -54,7 +54,7 @@ const OptionEntry option_entries[] = {
           "Take a medium that the guest has locked; cut off the end of an image" },
         { "force", 'f', OPTION_FLAG, PLACE(force), " snapshot ", NULL,
           "Of revert: also where the guest has other devices, and is ended" },
-        { "fd", 0, OPTION_TEXTS, PLACE(fds), " start define attach ", "GROUP=N",
+        { "fd", 0, OPTION_TEXTS, PLACE(fds), " start define attach update ", "GROUP=N",
           "Hand over descriptor N, for <source fdgroup='GROUP'/>; again for more" },
         { "follow", 'f', OPTION_FLAG, PLACE(follow), " log ", NULL, "Go on with what is added, until Ctrl-C" },
         { "full", 'l', OPTION_FLAG, PLACE(full), TABLES, NULL, "All columns, and nothing of them is shortened" },

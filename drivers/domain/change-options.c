@@ -11,28 +11,45 @@
 /* How many limits one call may give. */
 #define LIMITS_MAX 32
 
+/* What calls say; each of them takes some of it. */
+typedef struct Said {
+        bool live, config, force;
+        uint64_t timeout;
+        GPtrArray *fds;
+        const char *group;
+} Said;
+
+#define PLACES_OF(said) "live", 'b', &(said)->live, "config", 'b', &(said)->config
+
+static bool read_said(sd_bus_message *options, unsigned flags, Said *said, GError **error) {
+        if (flags & CHANGE_HAS_TIMEOUT)
+                return options_read(options, error, PLACES_OF(said), "timeout", 't', &said->timeout, NULL);
+        if (flags & CHANGE_HAS_GROUP)
+                return options_read(options, error, PLACES_OF(said), "force", 'b', &said->force, "fds", OPTION_FDS, &said->fds,
+                                    "fdgroup", 's', &said->group, NULL);
+        if (flags & CHANGE_HAS_FORCE)
+                return options_read(options, error, PLACES_OF(said), "force", 'b', &said->force, "fds", OPTION_FDS, &said->fds,
+                                    NULL);
+        if (flags & CHANGE_HAS_FDS)
+                return options_read(options, error, PLACES_OF(said), "fds", OPTION_FDS, &said->fds, NULL);
+        return options_read(options, error, PLACES_OF(said), NULL);
+}
+
 DeviceChange *change_options_read(sd_bus_message *options, unsigned flags, GError **error) {
-        bool live = false, config = false, force = false;
-        uint64_t timeout = DETACH_TIMEOUT_DEFAULT;
-        g_autoptr(GPtrArray) fds = NULL;
-        bool fine = flags & CHANGE_HAS_TIMEOUT ? options_read(options, error, "live", 'b', &live, "config", 'b', &config,
-                                                              "timeout", 't', &timeout, NULL)
-                    : flags & CHANGE_HAS_FORCE ? options_read(options, error, "live", 'b', &live, "config", 'b', &config, "force",
-                                                              'b', &force, NULL)
-                    : flags & CHANGE_HAS_FDS   ? options_read(options, error, "live", 'b', &live, "config", 'b', &config, "fds",
-                                                              OPTION_FDS, &fds, NULL)
-                                               : options_read(options, error, "live", 'b', &live, "config", 'b', &config, NULL);
+        Said said = { .timeout = DETACH_TIMEOUT_DEFAULT };
+        bool fine = read_said(options, flags, &said, error);
+        g_autoptr(GPtrArray) fds = said.fds;
+        if (fine && said.timeout > DETACH_TIMEOUT_MAX)
+                fine = virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                         "timeout is %" PRIu64 "; it is at most %" PRIu64 " microseconds", said.timeout,
+                                         DETACH_TIMEOUT_MAX);
         if (!fine)
                 return NULL;
-        if (timeout > DETACH_TIMEOUT_MAX) {
-                virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
-                                  "timeout is %" PRIu64 "; it is at most %" PRIu64 " microseconds", timeout, DETACH_TIMEOUT_MAX);
-                return NULL;
-        }
-        DeviceChange *change = device_change_new(live, config);
-        change->timeout = timeout;
-        change->force = force;
+        DeviceChange *change = device_change_new(said.live, said.config);
+        change->timeout = said.timeout;
+        change->force = said.force;
         change->fds = g_steal_pointer(&fds);
+        change->group = g_strdup(said.group);
         return change;
 }
 

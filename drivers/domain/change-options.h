@@ -10,8 +10,9 @@
 /* Options besides "live" and "config". */
 enum {
         CHANGE_HAS_TIMEOUT = 1,
-        CHANGE_HAS_FORCE = 2,
+        CHANGE_HAS_FORCE = 2, /* and "fds" */
         CHANGE_HAS_FDS = 4,
+        CHANGE_HAS_GROUP = 8, /* "fdgroup", "fds" and "force" */
 };
 
 /* Reads the options of a change; NULL with an error. */

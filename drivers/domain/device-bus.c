@@ -43,8 +43,9 @@ static void device_update(Call *call, Device *self, const char *xml, sd_bus_mess
         g_autoptr(GError) error = NULL;
         g_autoptr(xmlDoc) parsed = xml_parse(xml, NULL, &error);
         DeviceChange *change = parsed ? change_options_read(options, CHANGE_HAS_FORCE, &error) : NULL;
-        if (!change) {
+        if (!change || !offers_check_fds(self->domain->connection, change->fds, &error)) {
                 call_fail(call, error);
+                g_clear_pointer(&change, device_change_free);
                 return;
         }
         change->alias = g_strdup(self->definition->alias);
@@ -56,6 +57,14 @@ static void device_update(Call *call, Device *self, const char *xml, sd_bus_mess
 static void edit(Call *call, const Device *self, DeviceChange *change) {
         change->alias = g_strdup(self->definition->alias);
         domain_operate(self->domain, change_new(&update_class, call, change));
+}
+
+/* A medium is in a group only where it has a name, by which it is shown. */
+static bool check_group(const Device *self, const DeviceChange *change, const char *path, GError **error) {
+        if (change->group && (!path[0] || !change->group[0] || !xml_is_text(change->group)))
+                return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                         "fdgroup is the name of a group of descriptors, of a medium that has a path");
+        return offers_check_fds(self->domain->connection, change->fds, error);
 }
 
 static void disk_change_media(Call *call, Device *self, const char *path, const char *format, sd_bus_message *options) {
@@ -70,16 +79,20 @@ static void disk_change_media(Call *call, Device *self, const char *path, const 
                 virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_ARGUMENT,
                                   "the path or the format has a character that a document cannot have");
         else if (!path[0] || path_check(path, &error))
-                change = change_options_read(options, CHANGE_HAS_FORCE, &error);
-        if (!change) {
+                change = change_options_read(options, CHANGE_HAS_GROUP, &error);
+        if (!change || !check_group(self, change, path, &error)) {
                 call_fail(call, error);
+                g_clear_pointer(&change, device_change_free);
                 return;
         }
         bool is_block = g_str_has_prefix(path, "/dev/");
         device_change_drop(change, "backingStore");
-        if (path[0])
-                xml_set_attribute(device_change_put(change, "source"), is_block ? "dev" : "file", path);
-        else
+        if (path[0]) {
+                xmlNode *source = device_change_put(change, "source");
+                xml_set_attribute(source, is_block ? "dev" : "file", path);
+                if (change->group)
+                        xml_set_attribute(source, "fdgroup", change->group);
+        } else
                 device_change_drop(change, "source");
         device_change_set(change, "@type", is_block ? "block" : "file");
         device_change_set(change, "driver/@type", path[0] ? (format[0] ? format : "raw") : NULL);

@@ -1010,9 +1010,9 @@ def images_that_a_client_has_open_are_handed_over():
     connection, other = open_libvirt(), open_libvirt()
     if not hasattr(libvirt.virDomain, "FDAssociate"):
         raise Skip("libvirt's Python module is of before 9.0")
-    paths = [write(f"{name}.raw", "\0" * 65536) for name in ("handed", "plugged")]
+    paths = [write(f"{name}.raw", "\0" * 65536) for name in ("handed", "plugged", "medium")]
     device = ("<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='/nowhere/{0}' fdgroup='{0}'/><target dev='{1}' bus='virtio'/></disk>")
-    domain = connection.defineXML(hypervisor.document("handed", device.format("handed", "vda")))
+    domain = connection.defineXML(hypervisor.document("handed", device.format("handed", "vda") + "<disk type='file' device='cdrom'><target dev='sda' bus='sata'/></disk>"))
     files = [os.open(path, os.O_RDWR) for path in paths]
     try:
         contains(refused(libvirt.VIR_ERR_INVALID_ARG, domain.create), "'handed'")
@@ -1022,8 +1022,10 @@ def images_that_a_client_has_open_are_handed_over():
         refused(libvirt.VIR_ERR_INVALID_ARG, other.lookupByName("handed").create)
         domain.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
         pid = hypervisor.pid_of(f"{hypervisor.path}/domain/{domain.UUIDString().replace('-', '_')}")
-        domain.FDAssociate("plugged", files[1:], libvirt.VIR_DOMAIN_FD_ASSOCIATE_SECLABEL_RESTORE)
+        domain.FDAssociate("plugged", files[1:2], libvirt.VIR_DOMAIN_FD_ASSOCIATE_SECLABEL_RESTORE)
         domain.attachDevice(device.format("plugged", "vdb"))
+        domain.FDAssociate("medium", files[2:])
+        domain.updateDeviceFlags(device.format("medium", "sda").replace("'disk'", "'cdrom'").replace("virtio", "sata"), libvirt.VIR_DOMAIN_AFFECT_LIVE)
         opened = {os.path.realpath(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")}
         assert set(paths) <= opened, opened
         domain.destroy()

@@ -642,6 +642,51 @@ def files_are_handed_over_and_nothing_is_opened_by_their_paths():
     do(alice, domain, "Destroy")
 
 
+def a_medium_is_handed_over_when_it_is_changed():
+    rules()
+    first, second, third = (make(name) for name in ("disc1", "disc2", "disc3"))
+    drive = "<disk type='file' device='cdrom'>{}<target dev='sda' bus='sata'/></disk>"
+    domain = define(alice, qemu.document("drives", devices=drive.format("")))
+    do(alice, domain, "Start")  # one that is paused keeps what it had until it runs
+    pid = qemu.pid_of(domain)
+    device = next(path for path in bus.objects(domain) if "/device/" in path and f"{NAME}.Device.Disk" in bus.objects(domain)[path])
+    having = lambda group, more="": options({group: [0]}).replace("'paused': <true>, ", more)
+    change = lambda path, what, *files: alice.call(device, f"{NAME}.Device.Disk", "ChangeMedia", "ssa{sv}", repr(path), "'raw'", what, files=files)
+    medium = (second, os.O_RDONLY)
+    change("/nowhere/disc1", having("one", "'fdgroup': <'one'>, "), (first, os.O_RDONLY))
+    assert set(opened_by(pid, first)) == {os.O_RDONLY}
+    contains(bus.call(domain, f"{NAME}.Domain", "GetXML", "a{sv}", {}), 'fdgroup="one"', "/nowhere/disc1")
+    # Without one nothing changes; nor by what is no group.
+    contains(expect("InvalidArgument", change, "/nowhere/disc2", "{'fdgroup': <'two'>}"), "'two'")
+    contains(expect("InvalidArgument", change, "", having("two", "'fdgroup': <'two'>, "), medium), "fdgroup")
+    contains(expect("InvalidArgument", change, "/nowhere/disc2", having("two", "'fdgroup': <''>, "), medium), "fdgroup")
+    assert opened_by(pid, first)
+    element = drive.format("<driver name='qemu' type='raw'/><source file='/nowhere/disc2' fdgroup='two'/>")
+    update = lambda what, *files: alice.call(device, f"{NAME}.Device", "Update", "sa{sv}", repr(element), what, files=files)
+    contains(expect("InvalidArgument", update, NONE), "'two'")
+    qemu.kill_driver()
+    update(having("two"), medium)
+    assert set(opened_by(pid, second)) == {os.O_RDONLY}
+    bus.wait(lambda: not opened_by(pid, first), "its end")
+    # A shell does it by virtbusctl's update; a path is opened again, as its owner.
+    element = element.replace("two", "three").replace("disc2", "disc3")
+    said = subprocess.run(["setpriv", "--reuid=vb-alice", "--regid=vb-alice", "--init-groups", "bash", "-c",
+                           f"exec {ROOT}/build/client/virtbusctl/virtbusctl update drives sda - --fd=three=3 3<{third} <<< \"{element}\""], capture_output=True, encoding="utf-8", check=False)
+    assert said.returncode == 0, said
+    assert opened_by(pid, third)
+    bus.wait(lambda: not opened_by(pid, second), "its end")
+    change(first, NONE)
+    assert opened_by(pid, first) and "fdgroup" not in bus.call(domain, f"{NAME}.Domain", "GetXML", "a{sv}", {})
+    change("", NONE)
+    stop(alice, domain)
+    # What is defined for the next start is handed over then.
+    change("/nowhere/disc1", "{'fdgroup': <'one'>, 'config': <true>}")
+    contains(expect("InvalidArgument", start, alice, domain), "'one'")
+    start_with(alice, domain, {"one": [0]}, (first, os.O_RDONLY))
+    stop(alice, domain)
+    do(alice, domain, "Undefine")
+
+
 def a_shell_hands_over_what_it_has_opened():
     rules()
     mine = make("shells")
@@ -738,6 +783,6 @@ def how_many_one_user_has_is_bounded():
 run([who_may_not_define_defines_with_their_own_rights, files_are_opened_with_its_owners_rights_whatever_leads_to_them, no_program_that_they_choose_is_run_or_looked_at, what_is_read_for_a_guest_is_its_owners,
      a_file_that_is_replaced_between_check_and_use_gains_nothing, what_is_the_hosts_is_refused_when_it_is_defined,
      folders_are_shared_with_its_owners_rights, what_it_becomes_has_no_more_rights_whoever_changes_it, nobody_elses_domain_becomes_ones_own, what_a_domain_has_left_is_nobody_elses, variables_lead_to_no_file_beside_them,
-     limits_are_an_administrators_and_stay, files_are_handed_over_and_nothing_is_opened_by_their_paths, a_shell_hands_over_what_it_has_opened, what_is_handed_over_is_what_the_disk_needs,
+     limits_are_an_administrators_and_stay, files_are_handed_over_and_nothing_is_opened_by_their_paths, a_medium_is_handed_over_when_it_is_changed, a_shell_hands_over_what_it_has_opened, what_is_handed_over_is_what_the_disk_needs,
      a_network_is_its_owners_to_use_when_they_may, a_bridge_of_the_hosts_is_an_owners_to_use_when_they_may, what_polkit_lets_an_owner_have_of_the_host, a_block_device_is_an_owners_when_they_may,
      an_owner_shares_what_is_theirs, how_many_one_user_has_is_bounded])

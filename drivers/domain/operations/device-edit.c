@@ -31,6 +31,7 @@ void device_change_free(DeviceChange *change) {
         g_free(change->alias);
         g_clear_pointer(&change->element, xmlFreeDoc);
         g_clear_pointer(&change->fds, g_ptr_array_unref);
+        g_free(change->group);
         g_free(change->path);
         g_free(change->cpus);
         g_free(change->nodes);

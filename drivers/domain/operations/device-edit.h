@@ -48,7 +48,8 @@ typedef struct DeviceChange {
         bool force;               /* UPDATE: what the guest holds is taken from it */
         char *alias;              /* of the device; of a new one when it is known */
         xmlDoc *element;          /* ATTACH, UPDATE: the device */
-        GPtrArray *fds;           /* ATTACH: FdGroup, what the caller hands over; or NULL */
+        GPtrArray *fds;           /* ATTACH, UPDATE: FdGroup, what the caller hands over; or NULL */
+        char *group;              /* UPDATE: of them, one of which a medium is; or NULL */
         GPtrArray *edits;         /* UPDATE: DeviceEdit, instead of an element */
         uint64_t timeout;         /* DETACH */
         uint64_t memory;          /* RESIZE: bytes, or 0 to leave it */
