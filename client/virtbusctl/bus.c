@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "ctl.h"
+#include "host-kind.h"
 #include "parts.h"
 
 #define BUS_NAME "org.virtbus1"
@@ -20,7 +21,7 @@
 /* Errors */
 
 /* polkit's answer, or the bus's own: of the errors that GIO does not know, only the name says so. */
-static bool is_denial(const GError *error) {
+bool ctl_is_denial(const GError *error) {
         static const char *const names[] = { "org.freedesktop.DBus.Error.AccessDenied", "org.freedesktop.DBus.Error.AuthFailed",
                                              "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired", NULL };
         g_autofree char *name = g_dbus_error_get_remote_error(error);
@@ -29,7 +30,7 @@ static bool is_denial(const GError *error) {
 }
 
 void ctl_strip_error(GError *error) {
-        if (is_denial(error)) {
+        if (ctl_is_denial(error)) {
                 error->domain = G_DBUS_ERROR;
                 error->code = G_DBUS_ERROR_ACCESS_DENIED;
         }
@@ -46,7 +47,7 @@ int ctl_fail(GError *error) {
         if (!error)
                 return EXIT_FAILED; /* it has been said */
         g_autofree char *name = g_dbus_error_get_remote_error(error);
-        int status = is_denial(error) ? EXIT_NOT_AUTHORIZED
+        int status = ctl_is_denial(error) ? EXIT_NOT_AUTHORIZED
                      : g_error_matches(error, VIRTBUS_ERROR, VIRTBUS_ERROR_NO_SUCH_SECRET) ||
                                                      g_error_matches(error, VIRTBUS_ERROR, VIRTBUS_ERROR_NO_SUCH_NETWORK) ||
                                                      g_error_matches(error, VIRTBUS_ERROR, VIRTBUS_ERROR_NO_SUCH_FILTER) ||
@@ -120,7 +121,8 @@ static void visit_object(gpointer data, const char *path, GVariant *interfaces) 
                 visit->each(visit->data, path, properties);
 }
 
-/* Its callers may be asked, as by ctl_call. */
+/* Its callers may be asked, as by ctl_call, until they have been denied something: who has no password is asked for it once, and
+ * is then told what they may read without. */
 bool ctl_each_object(Ctl *ctl, const char *path, const char *interface, const char *const *properties, CtlEachObject each,
                      void *data, GError **error) {
         Visit visit = { interface, each, data };
@@ -129,12 +131,17 @@ bool ctl_each_object(Ctl *ctl, const char *path, const char *interface, const ch
                            .path = path,
                            .interface = interface,
                            .properties = properties,
-                           .flags = G_DBUS_CALL_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION,
+                           .flags = ctl->was_denied ? G_DBUS_CALL_FLAGS_NONE : G_DBUS_CALL_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION,
                            .timeout = G_MAXINT,
                            .each = visit_object,
                            .data = &visit };
+        g_autoptr(GError) failure = NULL;
         open_prompt(ctl);
-        return parts_load_sync(&list, NULL, error);
+        if (parts_load_sync(&list, NULL, &failure))
+                return true;
+        ctl->was_denied |= ctl_is_denial(failure);
+        g_propagate_error(error, g_steal_pointer(&failure));
+        return false;
 }
 
 static void note_found(void *data, const char *path, GVariant *properties) {
@@ -149,15 +156,19 @@ static bool look_again(Ctl *ctl, GError **error) {
         static const char *const names[] = { "Name", NULL };
         g_autolist(VirtbusDomain) domains = virtbus_client_get_domains(ctl->client);
         g_autolist(VirtbusConnection) connections = virtbus_client_get_connections(ctl->client);
+        g_autoptr(GError) denial = NULL;
         bool found = false;
         for (GList *link = domains ? NULL : connections; link; link = link->next) {
                 g_autoptr(GError) failure = NULL;
-                ctl_each_object(ctl, g_dbus_proxy_get_object_path(link->data), "org.virtbus1.Domain", names, note_found, &found,
-                                &failure);
-                if (failure && is_denial(failure)) {
-                        g_propagate_error(error, g_steal_pointer(&failure));
-                        return false;
-                }
+                if (strcmp(g_dbus_proxy_get_object_path(link->data), HOST_PATH) != 0)
+                        ctl_each_object(ctl, g_dbus_proxy_get_object_path(link->data), "org.virtbus1.Domain", names, note_found,
+                                        &found, &failure);
+                if (failure && ctl_is_denial(failure) && !denial)
+                        denial = g_steal_pointer(&failure);
+        }
+        if (denial && !found) {
+                g_propagate_error(error, g_steal_pointer(&denial));
+                return false;
         }
         VirtbusClient *client = found ? virtbus_client_new_sync(ctl->bus, NULL, error) : NULL;
         if (client) {

@@ -171,9 +171,8 @@ static char *choose_type(Ctl *ctl, VirtbusConnection *connection, GError **error
         g_variant_get(answer, "(&s)", &xml);
         if (strstr(xml, "<domain>kvm</domain>"))
                 return g_strdup("kvm");
-        fprintf(stderr, "virtbusctl: KVM cannot be used there: the guest is emulated, which is slow. Is there a /dev/kvm, and is "
-                        "the user "
-                        "virtbus-qemu a member of its group? --emulate says that it is meant so\n");
+        ctl_say("this guest is emulated, which is slow, as its host cannot use KVM: load kvm_intel or kvm_amd, and put the user "
+                "virtbus-qemu into the group of /dev/kvm; with --emulate, this is not said");
         return g_strdup("qemu");
 }
 

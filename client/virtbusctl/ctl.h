@@ -29,6 +29,7 @@ typedef struct Ctl {
         /* Options: see options.c. */
         gboolean json, no_legend, no_pager, user, no_ask_password, help, version;
         char *host, *machine, *connection, *username, *password_file;
+        bool was_denied;  /* something: a person is asked for a password once */
         bool never_opens; /* a connection elsewhere is used where it is open, and else there is none */
         gboolean active, list, stdio, live, config, force, paused, autostart, start, transient, emulate, nvram, managed_save,
                         unsupported, value, virtual, human, wait, shallow, pivot, reuse, synchronous, uefi, tpm, openmetrics,
@@ -60,6 +61,9 @@ void ctl_strip_error(GError *error);
 /* output.c: says to the person why something is not done: in one line, which a terminal does not obey whatever it quotes. */
 void ctl_say(const char *format, ...) G_GNUC_PRINTF(1, 2);
 
+/* Whether polkit, or the bus, has said no. */
+bool ctl_is_denial(const GError *error);
+
 /* Says of which file an error is, unless it says so itself. */
 void ctl_prefix(GError **error, const char *file);
 
@@ -71,7 +75,7 @@ GVariant *ctl_call(Ctl *ctl, const char *path, const char *interface, const char
                    GUnixFDList **out_fds, GError **error);
 
 /* Calls EACH with every object that PATH manages and that has an interface, and with PROPERTIES of that one; NULL: all.
- * False with the error, which may come after some. */
+ * False with the error, which may come after some. Who was denied something is not asked for a password again. */
 typedef void (*CtlEachObject)(void *data, const char *path, GVariant *properties);
 bool ctl_each_object(Ctl *ctl, const char *path, const char *interface, const char *const *properties, CtlEachObject each,
                      void *data, GError **error);

@@ -284,8 +284,14 @@ int verb_import(Ctl *ctl, char **arguments) {
         const char *folder = arguments[0] ? arguments[0] : LIBVIRT_FOLDER;
         g_autoptr(GError) error = NULL;
         g_autoptr(GPtrArray) files = files_of(folder, &error);
-        if (!files)
-                return ctl_fail(g_steal_pointer(&error));
+        if (!files) {
+                if (!arguments[0] && g_error_matches(error, G_FILE_ERROR, G_FILE_ERROR_NOENT))
+                        ctl_say("libvirt has no QEMU guests here: there is no " LIBVIRT_FOLDER "; name the folder that has their "
+                                "documents, or use define FILE");
+                else
+                        ctl_say("%s: %s", folder, error->message);
+                return EXIT_FAILED;
+        }
         g_autoptr(Table) table = table_new(headings);
         g_autoptr(JsonArray) array = json_array_new();
         Import import = { .ctl = ctl,

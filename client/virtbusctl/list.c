@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "ctl.h"
+#include "host-kind.h"
 
 /* A domain as a row. */
 typedef struct Listed {
@@ -102,14 +103,15 @@ static void add_place(void *data, const char *path, GVariant *properties) {
                 return;
         Place *place = g_new0(Place, 1);
         *place = (Place){ .path = g_strdup(path), .name = g_strdup(name) };
-        place->is_meant = !places->ctl->connection || ctl_is_connection(name, uri, places->ctl->connection);
+        place->is_meant = places->ctl->connection ? ctl_is_connection(name, uri, places->ctl->connection)
+                                                  : strcmp(path, HOST_PATH) != 0; /* which has no domains */
         g_string_append_printf(places->names, "%s%s", places->names->len > 0 ? ", " : "", name);
         g_ptr_array_add(places->places, place);
         places->n_meant += place->is_meant;
 }
 
 /* Reads the domains of all connections that are meant. One that cannot be read, as where its driver has failed, is said; the
- * others are there. Returns the exit status. */
+ * others are there. That a caller may not read one is said where they may read no domain at all. Returns the exit status. */
 static int read_listing(Listing *listing) {
         static const char *const of_connections[] = { "Name", "URI", NULL }, *const of_domains[] = { "Active", "Memory", "Name",
                                                                                                      "State",  "UUID",   "VCPUs",
@@ -117,7 +119,7 @@ static int read_listing(Listing *listing) {
         g_autoptr(GPtrArray) array = g_ptr_array_new_with_free_func((GDestroyNotify) place_free);
         g_autoptr(GString) names = g_string_new(NULL);
         Places places = { .ctl = listing->ctl, .places = array, .names = names };
-        g_autoptr(GError) error = NULL;
+        g_autoptr(GError) error = NULL, denial = NULL;
         int worst = EXIT_DONE;
         if (ctl_each_object(listing->ctl, "/org/virtbus1", "org.virtbus1.Connection", of_connections, add_place, &places,
                             &error) &&
@@ -125,18 +127,21 @@ static int read_listing(Listing *listing) {
                 ctl_no_connection(listing->ctl->connection, names->str, &error);
         if (error)
                 return ctl_fail(g_steal_pointer(&error));
-        for (guint i = 0; i < array->len && worst != EXIT_NOT_AUTHORIZED;
-             i++) { /* who was asked once for a password is not again */
+        for (guint i = 0; i < array->len; i++) {
                 const Place *place = array->pdata[i];
                 GError *failure = NULL;
                 listing->connection = place->name;
-                if (place->is_meant && !ctl_each_object(listing->ctl, place->path, "org.virtbus1.Domain", of_domains, add_listed,
-                                                        listing, &failure)) {
-                        int status = ctl_fail(failure);
-                        worst = MAX(worst, status);
+                if (!place->is_meant ||
+                    ctl_each_object(listing->ctl, place->path, "org.virtbus1.Domain", of_domains, add_listed, listing, &failure))
+                        continue;
+                if (ctl_is_denial(failure) && !denial) {
+                        denial = failure;
+                        continue;
                 }
+                int status = ctl_fail(failure);
+                worst = MAX(worst, status);
         }
-        return worst;
+        return denial && listing->rows->len == 0 ? ctl_fail(g_steal_pointer(&denial)) : worst;
 }
 
 static void list_as_json(GPtrArray *rows) {

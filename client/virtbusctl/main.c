@@ -2,6 +2,7 @@
 
 /* virtbusctl: what machinectl is to systemd-machined, for virtbus. */
 
+#include <errno.h>
 #include <locale.h>
 #include <stdio.h>
 #include <string.h>
@@ -88,7 +89,7 @@ int main(int argc, char *argv[]) {
         ctl_disconnect(&ctl);
         options_clear(&ctl);
         int failure = output_close();
-        if (failure != 0)
+        if (failure != 0 && failure != EPIPE) /* who reads no further, as head(1), needs not be told */
                 ctl_say("standard output cannot be written: %s", g_strerror(failure));
         return failure != 0 ? MAX(status, EXIT_FAILED) : status;
 }

@@ -60,6 +60,19 @@ static bool is_key(const char *key, size_t length) {
         return true;
 }
 
+/* What a person has written; a path or a key of a tool's may have a '|' that escapes nothing. */
+static bool is_a_persons(const char *name) {
+        return strcmp(name, "displayname") == 0 || strcmp(name, "annotation") == 0;
+}
+
+/* Whether every '|' begins a byte in two hexadecimal digits. */
+static bool is_escaped(const char *written) {
+        for (const char *c = strchr(written, '|'); c; c = strchr(c + 1, '|'))
+                if (!g_ascii_isxdigit(c[1]) || !g_ascii_isxdigit(c[2]))
+                        return false;
+        return true;
+}
+
 static bool add(VmxFile *file, unsigned number, const char *key, size_t key_length, const char *value, size_t length,
                 GError **error) {
         g_autofree char *name = g_ascii_strdown(key, (gssize) key_length);
@@ -74,6 +87,11 @@ static bool add(VmxFile *file, unsigned number, const char *key, size_t key_leng
         Entry *entry = g_new0(Entry, 1);
         entry->key = g_strndup(key, key_length);
         entry->written = g_strndup(value, length);
+        if (is_a_persons(name) && !is_escaped(entry->written))
+                return entry_free(entry), virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                                            "line %u: in %s, '|' is not followed by two hexadecimal digits; "
+                                                            "write the character '|' as |7C",
+                                                            number, name);
         entry->value = vmx_unescape(entry->written, '|');
         if (!entry->value)
                 return entry_free(entry),

@@ -701,6 +701,13 @@ def a_shell_hands_over_what_it_has_opened():
     said = shell(f"start --paused shells --fd=mine=3 --fd=mine=4 3<>{mine} 4<{mine}")
     assert said.returncode == 0, said
     assert set(opened_by(qemu.pid_of(domain), mine)) == {os.O_RDWR}
+    # Of the other connections, too, they are told what they may read, and asked for no password that nobody can give here.
+    others = bus.call("/org/virtbus1/test", f"{NAME}.Connection", "DefineDomain", "sa{sv}", "<domain type='test'><name>others</name><memory>65536</memory><os><type>hvm</type></os></domain>", {})
+    said = shell("list --no-legend")
+    assert said.stdout.split()[:2] == ["shells", "paused"] and "others" not in said.stdout and not said.stderr and said.returncode == 0, said
+    contains(shell("status nobodys").stderr, "there is no domain 'nobodys'")
+    contains(shell("-c test list").stderr, "not authorized")
+    bus.call(others, f"{NAME}.Domain", "Undefine", "a{sv}", {})
     said = shell(f"attach shells - --fd=plugged=3 3<>{make('plugged')} <<< \"{handed('vdb', 'plugged')}\"")
     assert said.returncode == 0, said
     stop(alice, domain)

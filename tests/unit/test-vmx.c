@@ -65,6 +65,7 @@ static void test_values_come_back_as_they_were(void) {
         vmx_put(out, odd, "annotation");
         g_autoptr(VmxFile) file = vmx_file_parse(out->str, NULL);
         g_assert_cmpstr(vmx_file_take(file, "Annotation"), ==, odd);
+        refuse(HEAD "annotation = \"100|7\"\n", VIRTBUS_ERROR_INVALID_ARGUMENT, "write the character '|' as |7C");
 }
 
 static void test_paths_of_datastores_go_both_ways(void) {
