@@ -5,6 +5,9 @@
 
 #include "options.h"
 
+/* As libvirt calls it. */
+#define BEING_DELETED "snapshotDeleteInProgress"
+
 static const char *const place_names[SNAPSHOT_N_PLACES] = {
         [SNAPSHOT_UNSAID] = "",           [SNAPSHOT_NO] = "no",         [SNAPSHOT_INTERNAL] = "internal",
         [SNAPSHOT_EXTERNAL] = "external", [SNAPSHOT_MANUAL] = "manual",
@@ -140,9 +143,10 @@ static bool read_state(SnapshotDefinition *definition, const xmlNode *root, GErr
 }
 
 static SnapshotDefinition *read_root(const xmlNode *root, bool known, GError **error) {
-        static const char *const elements[] = { "name",   "description", "state",  "creationTime",   "parent",
-                                                "memory", "disks",       "domain", "inactiveDomain", "cookie",
-                                                "active", "revertDisks", NULL };
+        static const char *const elements[] = { "name",           "description", "state",  "creationTime",
+                                                "parent",         "memory",      "disks",  "domain",
+                                                "inactiveDomain", "cookie",      "active", "revertDisks",
+                                                BEING_DELETED,    NULL };
         g_autoptr(SnapshotDefinition) definition = snapshot_definition_new();
         const xmlNode *memory = xml_child(root, "memory");
         if (!tree_item_check_elements(root, elements, "snapshot", error) ||
@@ -154,6 +158,7 @@ static SnapshotDefinition *read_root(const xmlNode *root, bool known, GError **e
         if (!known)
                 return g_steal_pointer(&definition);
         definition->inactive = tree_item_read_domain(root, "inactiveDomain", NULL);
+        definition->is_going = xml_child(root, BEING_DELETED) != NULL;
         return read_state(definition, root, error) ? g_steal_pointer(&definition) : NULL;
 }
 
@@ -213,6 +218,8 @@ char *snapshot_definition_text(const SnapshotDefinition *definition, bool secret
         xmlDocSetRootElement(document, root);
         tree_item_write_text(root, "name", definition->name);
         tree_item_write_text(root, "description", definition->description);
+        if (definition->is_going)
+                xml_add(root, BEING_DELETED, NULL);
         tree_item_write_text(root, "state", definition->state);
         tree_item_write_origin(&definition->item, root);
         if (definition->memory != SNAPSHOT_UNSAID) {

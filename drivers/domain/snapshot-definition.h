@@ -33,6 +33,7 @@ typedef struct SnapshotDefinition {
         char *memory_file;
         GPtrArray *disks; /* SnapshotDisk */
         char *inactive;   /* document: what was defined while DOMAIN ran; or NULL */
+        bool is_going;    /* its images are being merged, or were to be: they are not what they were */
 } SnapshotDefinition;
 
 const char *snapshot_place_name(SnapshotPlace place); /* "" for UNSAID */

@@ -211,6 +211,12 @@ static bool check(SnapshotRevert *self, GError **error) {
         if (!snapshot)
                 return domain_fail(domain, error, VIRTBUS_ERROR_NO_SUCH_SNAPSHOT, "it has no snapshot '%s' any more", self->name);
         self->definition = snapshot_definition_ref(snapshot->definition);
+        if (self->definition->is_going)
+                return domain_fail(
+                                domain, error, VIRTBUS_ERROR_OPERATION_INVALID,
+                                "the images of snapshot '%s' are not what they were: it was to be deleted, and that did not come "
+                                "to its end; delete it",
+                                self->name);
         if (!check_external(self, error) || !check_images(self, error))
                 return false;
         if (!domain->persistent && !has_memory(self))

@@ -234,25 +234,59 @@ static bool choose(MergedDisk *disk, uid_t user, GError **error) {
         return true;
 }
 
-static void on_looked(void *data, const GError *failure) {
-        Merging *self = data;
+/* What it waited for has come: whether it is still wanted. Else it is gone. */
+static bool came(Merging *self) {
         self->is_busy = false;
-        if (!self->operation) {
-                let_go(self);
-                return;
-        }
+        if (self->operation)
+                return true;
+        let_go(self);
+        return false;
+}
+
+static void go_on(Merging *self, const GError *failure) {
         g_autoptr(GError) error = failure ? g_error_copy(failure) : NULL;
-        for (guint i = 0; !error && i < self->disks->len; i++) {
-                MergedDisk *disk = self->disks->pdata[i];
-                if (disk->need_of_kept)
-                        choose(disk, self->owner, &error);
-        }
         if (!error && !self->guest)
                 virtbus_error_set(&error, VIRTBUS_ERROR_CANCELLED, "its guest has ended");
         if (error)
                 fail(self, error);
         else
                 merge_next(self);
+}
+
+static void on_noted(void *data, const GError *failure) {
+        if (came(data))
+                go_on(data, failure);
+}
+
+/* That it is not what it was from now on, whatever becomes of this. */
+static void note(Merging *self) {
+        g_autofree char *text = snapshot_definition_text(self->definition, true);
+        SnapshotDefinition *copy = snapshot_definition_parse_own(text, NULL);
+        TreeChange *change = tree_change_new(self->domain, &snapshot_tree);
+        if (copy) {
+                copy->is_going = true;
+                tree_change_put(change, &copy->item);
+                snapshot_definition_unref(copy);
+        }
+        self->is_busy = true;
+        tree_change_write(change, on_noted, self);
+}
+
+static void on_looked(void *data, const GError *failure) {
+        Merging *self = data;
+        if (!came(self))
+                return;
+        bool writes = false;
+        g_autoptr(GError) error = failure ? g_error_copy(failure) : NULL;
+        for (guint i = 0; !error && i < self->disks->len; i++) {
+                MergedDisk *disk = self->disks->pdata[i];
+                if (disk->need_of_kept)
+                        writes |= choose(disk, self->owner, &error) && disk->request.kind != DISK_PULL;
+        }
+        if (!error && self->guest && writes && !self->definition->is_going)
+                note(self);
+        else
+                go_on(self, error);
 }
 
 static void look_in_worker(void *data, GError **error) {
