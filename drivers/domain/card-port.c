@@ -118,7 +118,7 @@ static int take_port(CardPort *port, sd_bus_message *answer) {
         g_free(port->interface);
         port->interface = g_strdup(interface);
         port->uuid = g_strdup(uuid);
-        port->bridge = g_strdup(bridge);
+        port->bridge = bridge && *bridge ? g_strdup(bridge) : NULL; /* none of a network of interfaces */
         port->mtu = mtu;
         return take_descriptors(port, answer);
 }

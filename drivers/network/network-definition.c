@@ -166,6 +166,12 @@ NetworkDefinition *network_definition_parse(const char *xml, GError **error) {
         return document ? network_definition_from_document(document, error) : NULL;
 }
 
+bool network_definition_is_direct(const NetworkDefinition *definition) {
+        static const char *const modes[] = { "bridge", "private", "vepa", "passthrough", NULL };
+        const xmlNode *forward = xml_child(xmlDocGetRootElement(definition->document), "forward");
+        return !*definition->bridge && g_strv_contains(modes, definition->mode) && xml_child(forward, "interface");
+}
+
 /* Changes */
 
 NetworkDefinition *network_definition_with_document(const NetworkDefinition *definition, xmlDoc *document, GError **error) {

@@ -46,5 +46,8 @@ NetworkDefinition *network_definition_with_document(const NetworkDefinition *def
 void network_definition_free(NetworkDefinition *definition);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(NetworkDefinition, network_definition_free)
 
+/* Whether guests' cards are on the interfaces that it leads to, by macvtaps, in its mode. */
+bool network_definition_is_direct(const NetworkDefinition *definition);
+
 /* Whether a bridge is to be chosen for it. */
 bool network_definition_lacks_bridge(const NetworkDefinition *definition);

@@ -28,6 +28,8 @@ typedef struct Adding {
 } Adding;
 
 static void adding_free(Adding *adding) {
+        if (adding->port && adding->networks->ports) /* they may have been closed */
+                ports_done(adding->networks->ports, adding->port);
         if (adding->is_open)
                 tap_close(adding->fds, adding->n);
         g_clear_pointer(&adding->port, port_free);
@@ -49,7 +51,7 @@ static void open_direct(Adding *adding, GError **error) {
         Port *port = adding->port;
         const MacvtapSetup setup = { .name = adding->wanted,
                                      .lower = port->source,
-                                     .mode = *port->mode ? port->mode : "passthrough",
+                                     .mode = port->mode,
                                      .mac = port->mac,
                                      .alias = port->uuid,
                                      .mtu = port->mtu };
@@ -79,8 +81,8 @@ static void open_tap(Adding *adding, GError **error) {
 
 static void open_in_thread(void *data, GError **error) {
         Adding *adding = data;
-        (port_plug_is_direct(adding->port->plug) ? open_direct : open_tap)(adding, error);
-        if (adding->is_open && !port_limit(adding->port, error) && port_plug_is_direct(adding->port->plug))
+        (port_is_direct(adding->port) ? open_direct : open_tap)(adding, error);
+        if (adding->is_open && !port_limit(adding->port, error) && port_is_direct(adding->port))
                 direct_link_take_back(ports_direct(adding->networks->ports), adding->port->index);
 }
 
@@ -88,6 +90,13 @@ static void open_in_thread(void *data, GError **error) {
 static void finish(Adding *taken, const Port *port, const GError *error) {
         g_autoptr(Adding) adding = taken;
         adding->done(adding->data, port, adding->fds, port ? adding->n : 0, error);
+}
+
+/* It is among those that are there. */
+static void finish_added(Adding *adding) {
+        Port *port = g_steal_pointer(&adding->port);
+        ports_done(adding->networks->ports, port);
+        finish(adding, port, NULL);
 }
 
 /* With its address a guest would have another's packets, and the other lose them. One domain may have two ports of a card for a
@@ -135,7 +144,7 @@ static void enter(void *data, const GError *failure) {
         g_autoptr(GError) error = failure ? g_error_copy(failure) : NULL;
         if (!error && check_there(adding, &error) && check_place(adding, &error) &&
             port_enter(adding->networks->ports, adding->network, adding->port, &error))
-                finish(adding, g_steal_pointer(&adding->port), NULL);
+                finish_added(adding);
         else
                 finish(adding, NULL, error);
 }
@@ -194,8 +203,8 @@ static bool check_request(const PortRequest *request, GError **error) {
         if (request->pair > 0 && !request->for_driver)
                 return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
                                          "pair: an end of a pair is a container's, whose driver alone can name it");
-        if (request->pair > INT32_MAX || (request->pair > 0 && (!*request->interface || request->may_be_there ||
-                                                                request->queues > 1 || port_plug_is_direct(request->place.plug))))
+        if (request->pair > INT32_MAX ||
+            (request->pair > 0 && (!*request->interface || request->may_be_there || request->queues > 1 || *request->mode)))
                 return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
                                          "pair: an end of a pair has a number, a name and one queue, and is in a network or a "
                                          "bridge, or alone");
@@ -217,7 +226,7 @@ static Port *new_port(Ports *ports, const PortRequest *request, GError **error) 
         *port = (Port){ .all = ports,
                         .plug = request->place.plug,
                         .source = g_strdup(request->place.source),
-                        .mode = request->mode ? request->mode : "",
+                        .mode = *request->mode ? port_find_mode(request->mode) : "",
                         .uuid = g_uuid_string_random(),
                         .domain_name = g_strdup(request->domain_name),
                         .domain_uuid = g_steal_pointer(&domain),
@@ -229,6 +238,29 @@ static Port *new_port(Ports *ports, const PortRequest *request, GError **error) 
                         .owner = request->owner,
                         .isolated = request->isolated };
         return port;
+}
+
+/* The interface of the network's that has the fewest others on it; where one wants the whole of it, that has none. */
+static bool choose_interface(const Adding *adding, const PortRequest *request, GError **error) {
+        bool wants_whole = strcmp(request->mode, "passthrough") == 0;
+        unsigned fewest = PORTS_MAX;
+        const char *chosen = NULL;
+        for (char *const *interface = request->pool; *interface; interface++) {
+                bool has_whole;
+                unsigned n = ports_count_on(adding->networks->ports, *interface, &has_whole);
+                if (n >= fewest || has_whole || (wants_whole && n > 0))
+                        continue;
+                fewest = n;
+                chosen = *interface;
+        }
+        if (!chosen)
+                return virtbus_error_set(error, VIRTBUS_ERROR_RESOURCE_BUSY,
+                                         "network '%s': no interface of it is free: end a guest on it, or give it another "
+                                         "<interface> (virtbusctl network update)",
+                                         network_definition(adding->network)->name);
+        g_free(adding->port->source);
+        adding->port->source = g_strdup(chosen);
+        return true;
 }
 
 void port_add(Networks *networks, const PortRequest *request, PortDone done, void *data) {
@@ -249,11 +281,14 @@ void port_add(Networks *networks, const PortRequest *request, PortDone done, voi
                 entry_ref(&adding->network->entry);
         if (!error && *request->filter)
                 adding->binding = filter_binding_parse(request->filter, request->mac, &error);
+        if (!error && request->pool)
+                choose_interface(adding, request, &error);
         if (error || !check_place(adding, &error)) {
                 done(data, NULL, NULL, 0, error);
                 return;
         }
-        if (port_plug_is_direct(request->place.plug))
+        if (port_is_direct(adding->port))
                 ports_end_unheld(networks->ports, request->mac, request->interface);
+        ports_begin(networks->ports, adding->port);
         worker_run(networks->worker, open_in_thread, on_opened, g_steal_pointer(&adding));
 }

@@ -34,7 +34,7 @@ static bool set(const Port *port, const char *bandwidth, GError **error) {
         g_autoptr(xmlDoc) document = *bandwidth ? xml_parse(bandwidth, "bandwidth", error) : NULL;
         if (document)
                 limits = bandwidth_of(xmlDocGetRootElement(document));
-        return (document || !*bandwidth) && bandwidth_set(port->interface, port_plug_is_direct(port->plug), &limits, error);
+        return (document || !*bandwidth) && bandwidth_set(port->interface, port_is_direct(port), &limits, error);
 }
 
 bool port_limit(const Port *port, GError **error) {

@@ -31,17 +31,19 @@ PORT_PROPERTY(bool, isolated, self->isolated)
 PORT_PROPERTY(const char *, filter, port_filter(self) ? port_filter(self)->filter : "")
 PORT_PROPERTY(const char *, filter_xml, port_filter(self) ? port_filter(self)->xml : "")
 PORT_PROPERTY(const char *, bandwidth, self->bandwidth)
+PORT_PROPERTY(const char *, mode, self->mode)
 
-static const char *of_host_get_plug(const Port *self) {
-        return port_plugs[self->plug];
-}
-
-static const char *of_host_get_mode(const Port *self) {
-        return self->mode;
+/* Of a network that has a bridge, that is not the port's own. */
+static const char *bus_get_interface(const Port *self) {
+        return *self->source ? self->source : run_live(self->network)->bridge;
 }
 
 static const char *of_host_get_interface(const Port *self) {
         return *self->source ? self->source : self->interface;
+}
+
+static const char *of_host_get_plug(const Port *self) {
+        return port_plugs[self->plug];
 }
 
 static void on_filter_set(void *data, const GError *error) {
@@ -124,6 +126,24 @@ static bool read_request(const Call *call, PortRequest *request, sd_bus_message 
                             "mode", 's', &request->mode, "pair", 'u', &request->pair, NULL);
 }
 
+/* Its card is on one of the network's interfaces. */
+static bool lead_to_interface(const NetworkDefinition *live, PortRequest *request, GError **error) {
+        if (*request->filter || request->isolated)
+                return virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED,
+                                         "%s: network '%s' of mode '%s' connects by macvtap interfaces, which have none; use a "
+                                         "network with a bridge, or leave it out",
+                                         *request->filter ? "filter" : "isolated", live->name, live->mode);
+        if (request->pair > 0)
+                return virtbus_error_set(
+                                error, VIRTBUS_ERROR_UNSUPPORTED,
+                                "network '%s' of mode '%s' has no bridge for a container's card: give it the type direct",
+                                live->name, live->mode);
+        request->bridge = NULL;
+        request->mode = port_find_mode(live->mode);
+        request->pool = live->interfaces;
+        return true;
+}
+
 void port_bus_add(Call *call, Network *network, const char *domain_name, const char *domain_uuid, const char *mac,
                   sd_bus_message *options) {
         g_autoptr(GError) error = NULL;
@@ -135,11 +155,13 @@ void port_bus_add(Call *call, Network *network, const char *domain_name, const c
                                 .bridge = live->bridge,
                                 .check = run_check_active };
         bool fine = read_request(call, &request, options, &error);
+        if (fine && *request.mode)
+                fine = virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_ARGUMENT, "mode: it is the network's");
+        if (fine && network_definition_is_direct(live))
+                fine = lead_to_interface(live, &request, &error);
         if (fine && request.may_be_there)
                 fine = virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_ARGUMENT,
                                          "existing: an interface that is there already is not put into a network");
-        if (fine && *request.mode)
-                fine = virtbus_error_set(&error, VIRTBUS_ERROR_INVALID_ARGUMENT, "mode: it is the network's");
         request.mtu = request.mtu > 0 ? request.mtu : live->mtu;
         g_autofree char *of_group = fine ? port_group_bandwidth(live, request.group, &error) : NULL;
         if (of_group && !*request.bandwidth)
@@ -158,14 +180,27 @@ HOST_PORTS_VTABLE(Ports, host);
 static const struct {
         PortPlug plug;
         const char *of; /* NULL: its interface's own name */
-        bool takes_existing, takes_isolated, takes_filter, takes_mode;
+        bool takes_existing, takes_isolated, takes_filter, takes_mode, is_direct;
         const char *refusal;
 } of_plugs[] = {
-        { PORT_BRIDGE, "bridge", false, true, true, false, "an interface that is there already is not put into a bridge" },
-        { PORT_ETHERNET, NULL, true, false, true, false, "an interface that is in no bridge is alone" },
-        { PORT_DIRECT, "interface", false, false, false, true, "a macvtap interface is always a new one, which nothing filters" },
-        { PORT_PASSTHROUGH, "interface", false, false, false, false,
-          "a macvtap interface that has the whole of another is alone" },
+        { .plug = PORT_BRIDGE,
+          .of = "bridge",
+          .takes_isolated = true,
+          .takes_filter = true,
+          .refusal = "an interface that is there already is not put into a bridge" },
+        { .plug = PORT_ETHERNET,
+          .takes_existing = true,
+          .takes_filter = true,
+          .refusal = "an interface that is in no bridge is alone" },
+        { .plug = PORT_DIRECT,
+          .of = "interface",
+          .takes_mode = true,
+          .is_direct = true,
+          .refusal = "a macvtap interface is always a new one, which nothing filters" },
+        { .plug = PORT_PASSTHROUGH,
+          .of = "interface",
+          .is_direct = true,
+          .refusal = "a macvtap interface that has the whole of another is alone" },
 };
 
 static bool refuse(size_t row, const char *option, GError **error) {
@@ -187,14 +222,13 @@ static bool check_options(size_t row, const PortRequest *request, GError **error
                virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "portgroup: groups of ports are networks'");
 }
 
-static bool read_mode(PortRequest *request, GError **error) {
-        const char *wanted = *request->mode ? request->mode : port_modes[0];
-        for (const char *const *mode = port_modes; *mode; mode++)
-                if (strcmp(*mode, wanted) == 0) {
-                        request->mode = *mode;
-                        return true;
-                }
-        return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "mode is '%.32s'; it must be vepa, bridge or private",
+/* One that has the whole of its interface is another plug. */
+static bool read_mode(size_t row, PortRequest *request, GError **error) {
+        bool is_whole = of_plugs[row].plug == PORT_PASSTHROUGH;
+        const char *wanted = is_whole ? "passthrough" : *request->mode ? request->mode : port_modes[0];
+        request->mode = port_find_mode(wanted);
+        return (request->mode && is_whole == (strcmp(wanted, "passthrough") == 0)) ||
+               virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "mode is '%.32s'; it must be vepa, bridge or private",
                                  wanted);
 }
 
@@ -224,7 +258,7 @@ static bool read_host_request(Call *call, const char *plug, const char *interfac
                 return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT,
                                          "plug is '%.32s'; it must be bridge, ethernet, direct or passthrough", plug);
         return read_request(call, request, options, error) && check_options(row, request, error) &&
-               read_place(row, interface_name, request, error) && (!of_plugs[row].takes_mode || read_mode(request, error));
+               read_place(row, interface_name, request, error) && (!of_plugs[row].is_direct || read_mode(row, request, error));
 }
 
 static void host_add_port(Call *call, Ports *self, const char *plug, const char *interface_name, const char *domain_name,

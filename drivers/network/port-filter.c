@@ -43,7 +43,7 @@ static void on_added(void *data, const GError *error) {
 static bool check(const Port *port, const Networks *networks, GError **error) {
         if (!networks->filters)
                 return virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED, "cards of this driver's can have no filters");
-        if (port_plug_is_direct(port->plug))
+        if (port_is_direct(port))
                 return virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED,
                                          "%s is a macvtap interface, which nothing filters; use a bridge", port->interface);
         return !port->is_changing || virtbus_error_set(error, VIRTBUS_ERROR_RESOURCE_BUSY,

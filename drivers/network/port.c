@@ -10,6 +10,7 @@
 #include "network/direct-links.h"
 #include "network/filter-table.h"
 #include "network/link-watch.h"
+#include "network/port-record.h"
 
 /* The folder of their files, below the runtime directory. */
 #define FOLDER "ports"
@@ -26,15 +27,11 @@ struct Ports {
         GHashTable *by_index; /* Port; the networks hold them, or */
         GPtrArray *homeless;  /* whose networks have gone */
         GPtrArray *of_host;
+        GPtrArray *beginning; /* Port, borrowed */
 };
 
-const char *const port_plugs[] = { [PORT_NETWORK] = "network", [PORT_BRIDGE] = "bridge",           [PORT_ETHERNET] = "ethernet",
-                                   [PORT_DIRECT] = "direct",   [PORT_PASSTHROUGH] = "passthrough", NULL };
-
-const char *const port_modes[] = { "vepa", "bridge", "private", NULL };
-
-bool port_plug_is_direct(PortPlug plug) {
-        return plug == PORT_DIRECT || plug == PORT_PASSTHROUGH;
+static bool has_whole(const Port *port) {
+        return strcmp(port->mode, "passthrough") == 0;
 }
 
 static Ports *ports_of(const Network *network) {
@@ -92,6 +89,38 @@ void ports_end_unheld(const Ports *ports, const char *mac, const char *interface
         }
 }
 
+void ports_begin(Ports *ports, Port *port) {
+        g_ptr_array_add(ports->beginning, port);
+}
+
+void ports_done(Ports *ports, Port *port) {
+        g_ptr_array_remove_fast(ports->beginning, port);
+}
+
+static bool is_on(const Port *port, const char *interface, bool *whole) {
+        if (!port_is_direct(port) || strcmp(port->source, interface) != 0)
+                return false;
+        *whole = *whole || has_whole(port);
+        return true;
+}
+
+unsigned ports_count_on(const Ports *ports, const char *interface, bool *whole) {
+        GHashTableIter iterator;
+        void *data;
+        unsigned n = 0;
+        *whole = false;
+        for (guint i = 0; i < ports->beginning->len; i++)
+                n += is_on(ports->beginning->pdata[i], interface, whole);
+        g_hash_table_iter_init(&iterator, ports->by_index);
+        while (g_hash_table_iter_next(&iterator, NULL, &data)) {
+                const Port *port = data;
+                if (port_is_direct(port) && strcmp(port->source, interface) == 0 &&
+                    direct_link_is_held(ports->direct, port->index))
+                        n += is_on(port, interface, whole);
+        }
+        return n;
+}
+
 Networks *ports_networks(const Ports *ports) {
         return ports->networks;
 }
@@ -109,7 +138,8 @@ char *port_place_text(const PortPlace *place) {
 }
 
 static bool is_at(const Port *port, const PortPlace *place) {
-        bool is_alike = port->plug == place->plug || (port_plug_is_direct(port->plug) && port_plug_is_direct(place->plug));
+        bool is_direct = place->plug == PORT_DIRECT || place->plug == PORT_PASSTHROUGH,
+             is_alike = port->plug == place->plug || (is_direct && port_is_direct(port));
         return place->network ? port->network == place->network : is_alike && strcmp(port->source, place->source) == 0;
 }
 
@@ -134,34 +164,8 @@ Port *ports_find(const Ports *ports, const char *uuid) {
 
 /* What is written down */
 
-static char *status_text(const Port *port) {
-        g_autoptr(xmlDoc) document = xmlNewDoc((const xmlChar *) "1.0");
-        xmlNode *root = xmlNewDocNode(document, NULL, (const xmlChar *) "portstatus", NULL);
-        xmlDocSetRootElement(document, root);
-        xml_set_number(root, "format", STORE_FORMAT_COMMON);
-        xml_set_attribute(root, "plug", port_plugs[port->plug]);
-        xml_set_attribute(root, "source", port->source);
-        if (*port->mode)
-                xml_set_attribute(root, "mode", port->mode);
-        xml_set_attribute(root, "network", port->network_uuid);
-        xml_set_attribute(root, "domain", port->domain_name);
-        xml_set_attribute(root, "domain-uuid", port->domain_uuid);
-        xml_set_attribute(root, "mac", port->mac);
-        xml_set_attribute(root, "interface", port->interface);
-        xml_set_number(root, "index", port->index);
-        xml_set_number(root, "mtu", port->mtu);
-        xml_set_attribute(root, "isolated", port->isolated ? "yes" : "no");
-        xml_set_number(root, "owner", port->owner);
-        const FilterBinding *binding = port_filter(port);
-        if (binding) /* a text: another version may know more of it */
-                xml_add(root, "filter", binding->xml);
-        if (*port->bandwidth)
-                xml_add(root, "bandwidth", port->bandwidth);
-        return xml_document_text(document);
-}
-
 static bool save(const Ports *ports, const Port *port, GError **error) {
-        g_autofree char *text = status_text(port);
+        g_autofree char *text = port_record_text(port);
         return store_save_status(ports->store, port->uuid, text, error);
 }
 
@@ -173,31 +177,11 @@ static void forget(const Ports *ports, const char *uuid) {
 
 /* One of them */
 
-void port_free(Port *port) {
-        if (port->card)
-                filtered_card_remove(port->card, NULL, NULL);
-        g_clear_pointer(&port->published, published_withdraw);
-        g_clear_pointer(&port->binding, filter_binding_free);
-        g_free(port->network_uuid);
-        g_free(port->uuid);
-        g_free(port->domain_name);
-        g_free(port->domain_uuid);
-        g_free(port->mac);
-        g_free(port->interface);
-        g_free(port->source);
-        g_free(port->bandwidth);
-        g_free(port);
-}
-
 static void free_one(void *data) {
         port_free(data);
 }
 
 /* Its filter */
-
-const FilterBinding *port_filter(const Port *port) {
-        return port->card ? filtered_card_binding(port->card) : port->binding;
-}
 
 static void add_card(Port *port, const Networks *networks, FilterBinding *binding) {
         g_autofree char *id = g_strdelimit(g_strdup(port->uuid), "-", '_'),
@@ -295,7 +279,7 @@ void port_filter_changed(Port *port, GError **error) {
 /* What becomes of their interfaces */
 
 bool port_is_there(const Port *port) {
-        bool is_held = !port_plug_is_direct(port->plug) || direct_link_is_held(port->all->direct, port->index);
+        bool is_held = !port_is_direct(port) || direct_link_is_held(port->all->direct, port->index);
         return is_held && tap_is_there(port->index, port->interface, port->uuid);
 }
 
@@ -322,67 +306,6 @@ static void on_lost(void *data) {
 
 /* Those of an earlier driver */
 
-/* The constant that an attribute is, or "" where it is not there. */
-static const char *read_mode(const xmlNode *root, GError **error) {
-        g_autofree char *text = xml_attribute(root, "mode");
-        if (!text || !xml_one_of(root, "mode", port_modes, error))
-                return text ? NULL : "";
-        size_t at = 0;
-        while (strcmp(text, port_modes[at]) != 0)
-                at++;
-        return port_modes[at];
-}
-
-/* A driver of before wrote down only those of networks. */
-static bool read_plug(const xmlNode *root, PortPlug *plug, GError **error) {
-        g_autofree char *text = xml_attribute(root, "plug");
-        if (text && !xml_one_of(root, "plug", port_plugs, error))
-                return false;
-        while (text && strcmp(text, port_plugs[*plug]) != 0)
-                (*plug)++;
-        return true;
-}
-
-static Port *read_port(Ports *ports, const xmlNode *root, const char *uuid, GError **error) {
-        static const char *const yes_no[] = { "yes", "no", NULL };
-        PortPlug plug = PORT_NETWORK;
-        uint64_t index = 0, mtu = 0, owner = 0;
-        if (!store_check_format(root, error) || !xml_one_of(root, "isolated", yes_no, error) || !read_plug(root, &plug, error) ||
-            !xml_number_attribute(root, "index", 1, INT32_MAX, &index, error) ||
-            !xml_number_attribute(root, "mtu", 0, UINT32_MAX, &mtu, error) ||
-            !xml_number_attribute(root, "owner", 0, UINT32_MAX, &owner, error))
-                return NULL;
-        const char *mode = read_mode(root, error);
-        if (!mode)
-                return NULL;
-        g_autoptr(Port) port = g_new0(Port, 1);
-        *port = (Port){ .all = ports,
-                        .plug = plug,
-                        .mode = mode,
-                        .source = xml_attribute(root, "source"),
-                        .bandwidth = xml_text_at(root, "bandwidth"),
-                        .uuid = g_strdup(uuid),
-                        .network_uuid = xml_attribute(root, "network"),
-                        .domain_name = xml_attribute(root, "domain"),
-                        .domain_uuid = xml_attribute(root, "domain-uuid"),
-                        .mac = xml_attribute(root, "mac"),
-                        .interface = xml_attribute(root, "interface"),
-                        .index = (int) index,
-                        .mtu = (uint32_t) mtu,
-                        .owner = (uid_t) owner,
-                        .isolated = xml_attribute_is(root, "isolated", "yes") };
-        if (!port->source)
-                port->source = g_strdup("");
-        g_autofree char *filter = xml_text_at(root, "filter");
-        bool is_whole = port->network_uuid && port->domain_name && port->domain_uuid && port->mac && port->interface && index > 0;
-        if (is_whole && *filter && !(port->binding = filter_binding_parse(filter, port->mac, error)))
-                return NULL;
-        if (is_whole)
-                return g_steal_pointer(&port);
-        xml_fail(error, VIRTBUS_ERROR_INVALID_XML, root, "an attribute is missing");
-        return NULL;
-}
-
 /* The interface tells whether the port is. */
 static void take_up(Ports *ports, Port *taken) {
         g_autoptr(Port) port = taken;
@@ -400,7 +323,7 @@ static void recover(void *data, const char *uuid, const char *text, const GError
         g_autoptr(GError) error = unreadable ? g_error_copy(unreadable) : NULL;
         g_autoptr(xmlDoc) document = text ? xml_parse_own(text, "portstatus", &error) : NULL;
         const xmlNode *root = document ? xmlDocGetRootElement(document) : NULL;
-        Port *port = root ? read_port(ports, root, uuid, &error) : NULL;
+        Port *port = root ? port_record_read(ports, root, uuid, &error) : NULL;
         if (port)
                 take_up(ports, port);
         else if (g_error_matches(error, VIRTBUS_ERROR, VIRTBUS_ERROR_UNSUPPORTED))
@@ -421,7 +344,8 @@ Ports *ports_open(Networks *networks, const char *runtime, PortsLinkGone link_go
                           .link_gone = link_gone,
                           .by_index = g_hash_table_new(NULL, NULL),
                           .homeless = g_ptr_array_new_with_free_func(free_one),
-                          .of_host = g_ptr_array_new_with_free_func(free_one) };
+                          .of_host = g_ptr_array_new_with_free_func(free_one),
+                          .beginning = g_ptr_array_new() };
         /* No port outlives the machine's run. */
         ports->store = store_new(event, FOLDER, runtime, runtime, error);
         ports->direct = ports->store ? direct_links_open(event, networks->worker, runtime, error) : NULL;
@@ -437,6 +361,7 @@ void ports_close(Ports *ports) {
                 g_clear_pointer(&((Network *) networks->pdata[i])->ports, g_ptr_array_unref);
         g_ptr_array_unref(ports->homeless);
         g_ptr_array_unref(ports->of_host);
+        g_ptr_array_unref(ports->beginning);
         g_hash_table_unref(ports->by_index);
         g_clear_pointer(&ports->watch, link_watch_free);
         g_clear_pointer(&ports->direct, direct_links_close);
@@ -456,6 +381,8 @@ GPtrArray *ports_links(const Network *network) {
         GPtrArray *links = g_ptr_array_new_with_free_func(link_free);
         for (guint i = 0; network->ports && i < network->ports->len; i++) {
                 const Port *port = network->ports->pdata[i];
+                if (port_is_direct(port))
+                        continue;
                 PortLink *link = g_new(PortLink, 1);
                 *link = (PortLink){ g_strdup(port->interface), port->index, port->isolated };
                 g_ptr_array_add(links, link);

@@ -36,11 +36,11 @@ typedef struct PortPlace {
         const char *source; /* the bridge of the host's, or the interface; or "" */
 } PortPlace;
 
-/* Whether it is a macvtap. */
-bool port_plug_is_direct(PortPlug plug);
-
-/* How one can be on an interface that it shares, NULL at the end. */
+/* How a macvtap is on its interface, NULL at the end: the last, "passthrough", has the whole of it. */
 extern const char *const port_modes[];
+
+/* The one of a name; NULL: there is none. */
+const char *port_find_mode(const char *name);
 
 /* What it is called in messages; to be freed. */
 char *port_place_text(const PortPlace *place);
@@ -62,7 +62,7 @@ typedef struct Port {
         Ports *all;
         PortPlug plug;
         char *source;       /* the bridge of the host's, or the interface; or "" */
-        const char *mode;   /* of port_modes, of PORT_DIRECT; else "" */
+        const char *mode;   /* of a macvtap: of port_modes; else "" */
         Network *network;   /* which has it; NULL: the host, or that has gone, and the guest lives on */
         char *network_uuid; /* of which that is; "": the host's */
         char *uuid, *domain_name, *domain_uuid, *mac;
@@ -85,6 +85,16 @@ Ports *ports_open(Networks *networks, const char *runtime, PortsLinkGone link_go
 /* Reads what an earlier driver has written down, when all networks are there. */
 void ports_recover(Networks *networks);
 void ports_close(Ports *ports);
+
+/* Whether it is a macvtap. */
+bool port_is_direct(const Port *port);
+
+/* One that is being added, to be counted; until it is done. */
+void ports_begin(Ports *ports, Port *port);
+void ports_done(Ports *ports, Port *port);
+
+/* How many macvtaps are on an interface, or are being put there; *HAS_WHOLE: one has the whole of it. */
+unsigned ports_count_on(const Ports *ports, const char *interface, bool *has_whole);
 
 Networks *ports_networks(const Ports *ports);
 struct DirectLinks *ports_direct(const Ports *ports);
@@ -123,7 +133,8 @@ typedef struct PortRequest {
         const char *domain_name, *domain_uuid, *mac;
         const char *interface; /* its name; "": chosen */
         const char *bridge;    /* or NULL */
-        const char *mode;      /* of port_modes, for PORT_DIRECT; or "" */
+        const char *mode;      /* for a macvtap: of port_modes; or "" */
+        char *const *pool;     /* the interfaces of a network's of which it is on one; or NULL */
         uint32_t queues, mtu;  /* 0: one; the kernel's own */
         uint32_t pair;         /* the number of INTERFACE, an end of a pair that a driver has made; 0: a tap is */
         bool isolated;

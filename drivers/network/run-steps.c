@@ -120,8 +120,9 @@ static void make_in_thread(void *data, GError **error) {
         bool starts = run->phase == RUN_STARTING;
         if (starts && !server_check_boot(run->definition, error))
                 return;
-        bool fine = bridge_is_needed(run->definition) ? bridge_make(run->definition, error)
-                                                      : bridge_check_foreign(run->definition->bridge, error);
+        bool fine = bridge_is_needed(run->definition)               ? bridge_make(run->definition, error)
+                    : network_definition_is_direct(run->definition) ? true
+                                                                    : bridge_check_foreign(run->definition->bridge, error);
         if (fine && starts)
                 limit(run, error);
 }

@@ -131,11 +131,11 @@ static void take_turn(Network *network, void (*begin)(RegistryChange *change), E
 
 bool run_check_kind(const Network *network, GError **error) {
         const NetworkDefinition *definition = defined(network);
-        if (!bridge_is_needed(definition) && !*definition->bridge)
+        if (!bridge_is_needed(definition) && !*definition->bridge && !network_definition_is_direct(definition))
                 return virtbus_error_set(
                                 error, VIRTBUS_ERROR_UNSUPPORTED,
-                                "network '%s' of mode '%s' has no bridge, and cannot be started: give guests interfaces of "
-                                "type 'direct' or 'hostdev' in its place",
+                                "network '%s' of mode '%s' has neither a bridge nor an <interface>, and cannot be started: give "
+                                "guests interfaces of type 'direct' or 'hostdev' in its place",
                                 definition->name, definition->mode);
         return geteuid() == 0 ||
                virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED,

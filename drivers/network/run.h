@@ -31,7 +31,7 @@ GPtrArray *run_leases(const Network *network, const char *mac);
 /* Whose rules nftables has to have; NULL: none. Borrowed. */
 const NetworkDefinition *run_ruled(const Network *network);
 
-/* Whether the network can be active at all: it has a bridge, and the driver may change the host's network. */
+/* Whether the network can be active at all: it has a bridge, or interfaces, and the driver may change the host's network. */
 bool run_check_kind(const Network *network, GError **error);
 
 /* Whether it is active; else says how that is remedied. */

@@ -11,7 +11,7 @@ import sys
 import time
 
 from packets import ethernet
-from ports_rig import CARDS, DOMAIN, PATH, HostPort, bus, kill_driver, passes
+from ports_rig import CARDS, DOMAIN, PATH, HostPort, add, bus, kill_driver, passes
 from rig import NAME, ROOT, BusError, Hypervisor, User, contains, end_process, expect, polkit_rules, run, variants
 from spaces import shell
 
@@ -68,7 +68,7 @@ def a_port_is_there_in_each_mode_and_ends_with_its_holder():
         assert (link["linkinfo"]["info_data"]["mode"], link["link"], link["address"], link["mtu"], link["ifalias"]) == (kernel, "low", CARDS.format(1), 1400, port.uuid), link
         assert name == port.interface and "UP" in link["flags"] and name.startswith("mine0" if mode == "vepa" else "macvtap") and len(port.queues) == 2
         row = ports()[port.path]
-        assert row == {"UUID": port.uuid, "Plug": "passthrough" if mode == "passthrough" else "direct", "Mode": "" if mode == "passthrough" else mode, "Interface": "low",
+        assert row == {"UUID": port.uuid, "Plug": "passthrough" if mode == "passthrough" else "direct", "Mode": mode, "Interface": "low",
                        "DomainName": "guest", "DomainUUID": DOMAIN, "MAC": CARDS.format(1), "HostInterface": name, "MTU": 1400, "Isolated": False, "Filter": "", "FilterXML": "",
                        "Bandwidth": ""}, row
         # The next driver knows all of that.
@@ -197,6 +197,77 @@ def the_device_of_another_network_is_not_taken_for_ones_own():
     gone()
 
 
+def network_of(mode, *interfaces):
+    inside = "".join(f"<interface dev='{name}'/>" for name in interfaces)
+    network = bus.call(PATH, f"{NAME}.Networks", "DefineNetwork", "sa{sv}", f"<network><name>pool</name><forward mode='{mode}'>{inside}</forward></network>", {})
+    bus.call(network, f"{NAME}.Network", "Start", "a{sv}", {})
+    return network
+
+
+class PoolPort(DirectPort):
+    KIND = "NetworkPort"
+
+    def __init__(self, network, number, **options):
+        self.take(add(network, "Network", "guest", DOMAIN, CARDS.format(number), variants(options)))
+
+
+def a_network_of_interfaces_spreads_its_ports_over_them():
+    shell("ip link add low2 type veth peer name low2p; ip link set low2 up; ip link set low2p up")
+    for mode in ("bridge", "private", "vepa"):
+        network = network_of(mode, "low", "low2")
+        taken = [PoolPort(network, number) for number in (1, 2, 3, 4)]
+        assert sorted(port.get("Interface") for port in taken) == ["low", "low", "low2", "low2"] and {port.get("Mode") for port in taken} == {mode}
+        # Those of the host count, too, and the next driver's.
+        taken.append(direct(5, "private"))
+        kill_driver()
+        bus.wait(lambda: len(bus.objects(network)) == 4 and len(macvtaps()) == 5, "the ports, found again")  # pylint: disable=cell-var-from-loop
+        taken.append(PoolPort(network, 6))
+        assert taken[-1].get("Interface") == "low2" and {row["link"] for row in macvtaps().values()} == {"low", "low2"}
+        for error, options, part in (("Unsupported", {"filter": "<filterref filter='clean-traffic'/>"}, "filter"), ("Unsupported", {"isolated": True}, "isolated"), ("InvalidArgument", {"mode": "vepa"}, "mode")):
+            contains(expect(error, PoolPort, network, 7, **options), part)
+        for port in taken:
+            port.close()
+        gone()
+        for member in ("Stop", "Undefine"):
+            bus.call(network, f"{NAME}.Network", member, "a{sv}", {})
+    # Asked for at once, each has one for itself, as long as there are any.
+    network = network_of("passthrough", "low", "low2")
+    answers = [bus.begin(network, f"{NAME}.Network", "AddPort", "sssa{sv}", "guest", DOMAIN, CARDS.format(number), {}) for number in (1, 2, 3)]
+    bus.wait(lambda: all(answers), "the answers")
+    contains(str([answer for answer in answers if isinstance(answer[0], Exception)]), "ResourceBusy", "'pool'", "<interface>")
+    answers.clear()
+    gone()
+    first, second = PoolPort(network, 1), PoolPort(network, 2)
+    assert {first.get("Interface"), second.get("Interface")} == {"low", "low2"}
+    contains(expect("ResourceBusy", PoolPort, network, 3), "'pool'")
+    first.close()
+    first = PoolPort(network, 3)  # at once
+    # A guest lives on when its network stops, and its interface goes with it.
+    for member in ("Stop", "Undefine"):
+        bus.call(network, f"{NAME}.Network", member, "a{sv}", {})
+    assert len(macvtaps()) == 2
+    for port in (first, second):
+        port.close()
+    gone()
+    shell("ip link delete low2")
+
+
+def a_guests_card_is_on_a_network_of_interfaces():
+    network = network_of("bridge", "low")
+    domain = qemu.define(qemu.document("g", devices=f"<interface type='network'><mac address='{CARDS.format(1)}'/><source network='pool'/><model type='virtio'/></interface>"))
+    qemu.do(domain, "Start")
+    ((name, link),) = macvtaps().items()
+    xml = bus.call(domain, f"{NAME}.Domain", "GetXML", "a{sv}", {})
+    contains(xml, f'<target dev="{name}"/>', 'network="pool"')
+    assert link["address"] == CARDS.format(1) and "bridge=" not in xml and len(holders(qemu.pid_of(domain))) == 1, xml
+    end_process(qemu.pid_of(domain))
+    gone()
+    bus.wait_state(domain, "shutoff")
+    qemu.do(domain, "Undefine")
+    for member in ("Stop", "Undefine"):
+        bus.call(network, f"{NAME}.Network", member, "a{sv}", {})
+
+
 def card(mode, number=1, more=""):
     return f"<interface type='direct'><mac address='{CARDS.format(number)}'/><source dev='low' mode='{mode}'/><model type='virtio'/>{more}</interface>"
 
@@ -290,5 +361,6 @@ if " macvtap\n" not in shell("cat /proc/devices"):
 shell(f"mkdir {ROOT}/sys; mount -t sysfs sysfs {ROOT}/sys; mount --bind {ROOT}/sys/devices /sys/devices; mount --bind {ROOT}/sys/class /sys/class; umount {ROOT}/sys; rmdir {ROOT}/sys")
 shell("sysctl -q net.ipv6.conf.default.disable_ipv6=1; ip link add low type veth peer name lowp; ip link set low up; ip link set lowp up")
 run([a_port_is_there_in_each_mode_and_ends_with_its_holder, packets_go_where_the_mode_says, its_bandwidth_is_the_guests_which_is_its_own_end,
-     whoever_is_dead_when_it_ends_nothing_is_left, what_is_wrong_leaves_nothing, the_device_of_another_network_is_not_taken_for_ones_own, a_guests_cards_are_ports,
+     whoever_is_dead_when_it_ends_nothing_is_left, what_is_wrong_leaves_nothing, the_device_of_another_network_is_not_taken_for_ones_own,
+     a_network_of_interfaces_spreads_its_ports_over_them, a_guests_card_is_on_a_network_of_interfaces, a_guests_cards_are_ports,
      a_card_that_leaves_takes_its_port_along, whoever_is_killed_during_a_start_a_guest_has_its_port_or_there_is_none, polkit_decides_who_is_on_what_and_who_has_the_whole_of_it])

@@ -309,7 +309,7 @@ def what_is_in_the_way_is_said_and_nothing_is_left():
         (document("n", "nat", blocks(1)), "AlreadyExists", ["10.77.1.1/24", "'card'", "'n'"]),
         (document("n", "bridge", bridge="none0").replace(" stp='off'", ""), "InvalidArgument", ["'none0'"]),
         (document("n", "bridge", bridge="card").replace(" stp='off'", ""), "InvalidArgument", ["'card'"]),
-        ("<network><name>n</name><forward mode='passthrough'><interface dev='card'/></forward></network>", "Unsupported", ["passthrough", "direct"]),
+        ("<network><name>n</name><forward mode='hostdev'><interface dev='card'/></forward></network>", "Unsupported", ["'hostdev'", "'direct'"]),
         (document("n", "", "<ip address='10.78.0.1' prefix='24'><tftp root='/nowhere'/></ip>"), "InvalidArgument", ["/nowhere", "<tftp>"]),
         (document("n", "", "<ip address='10.78.0.1' prefix='24'/>").replace("<network>", "<network xmlns:d='http://libvirt.org/schemas/network/dnsmasq/1.0'>")
          .replace("</network>", "<d:options><d:option value='frob=1'/></d:options></network>"), "HypervisorFailed", ["dnsmasq", "bad option"]),
