@@ -94,6 +94,8 @@ static bool check_parts(const xmlNode *element, GError **error) {
 
 static bool read_source(SnapshotDisk *disk, const xmlNode *element, GError **error) {
         static const char *const types[] = { "file", "block", "network", NULL };
+        static const char *const formats[] = { "raw", "qcow2", "qcow", "qed", "vmdk", "vdi",   "vpc",   "vhd",   "luks",
+                                               "fat", "dir",   "iso",  "cow", "dmg",  "bochs", "cloop", "ploop", NULL };
         const xmlNode *source = xml_child(element, "source"), *driver = xml_child(element, "driver");
         disk->type = xml_attribute(element, "type");
         disk->format = xml_attribute(driver, "type");
@@ -110,7 +112,7 @@ static bool read_source(SnapshotDisk *disk, const xmlNode *element, GError **err
                 return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, source, "the path is empty");
         if (disk->path && !path_check(disk->path, error))
                 return false;
-        return !disk->format || strlen(disk->format) <= 16 ||
+        return !disk->format || g_strv_contains(formats, disk->format) ||
                xml_fail(error, VIRTBUS_ERROR_INVALID_XML, driver, "type is '%.32s', which is not a format of images",
                         disk->format);
 }

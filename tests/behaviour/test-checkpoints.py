@@ -7,6 +7,7 @@ Usage (below tests/with-bus): test-checkpoints.py
 
 import json
 import os
+import re
 import signal
 import subprocess
 import xml.etree.ElementTree as ET
@@ -203,6 +204,8 @@ def the_tree_is_one(hypervisor):
     refused("InvalidArgument", redefine, domain, known_xml("n", "none"), parts=("none",))
     refused("InvalidArgument", redefine, domain, known_xml("a", more="<disks><disk name='vda' checkpoint='no'/></disks>"), parts=("metadata_only",))
     refused("InvalidArgument", redefine, domain, known_xml("n", more="<domain><uuid>11111111-1111-1111-1111-111111111111</uuid></domain>"), parts=("UUID",))
+    whole = re.sub(r"<\?xml.*?\?>", "", bus.call(domain, f"{NAME}.Domain", "GetXML", "a{sv}", {}))
+    refused("InvalidArgument", redefine, domain, known_xml("n", more=f"<disks><disk name='vdz'/></disks>{whole}"), parts=("'vdz'",))
     refused("InvalidXML", redefine, domain, checkpoint_xml("n"), parts=("creationTime",))
     redefine(domain, known_xml("a", more="<description>now</description><disks><disk name='vda' bitmap='a'/></disks>"))
     assert get(a, "Description") == "now" and current(domain) == c

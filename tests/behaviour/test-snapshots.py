@@ -123,6 +123,7 @@ def what_cannot_be_is_refused_by_name():
     contains(expect("InvalidXML", create, domain, "one", "<memory snapshot='external'/>"), "file")
     contains(expect("InvalidXML", create, domain, "one", "<disks><disk name='vda'/><disk name='vda'/></disks>"), "twice")
     contains(expect("InvalidXML", create, domain, "one", "<disks><disk name='vda' snapshot='internal'><source file='/x'/></disk></disks>"), "external")
+    contains(expect("InvalidXML", create, domain, "one", "<disks><disk name='vda'><driver type='qcow3'/></disk></disks>"), "qcow3")
     expect("InvalidArgument", create, domain, "one", "<disks><disk name='vda' snapshot='external'><source file='/x'/></disk></disks>")
     expect("InvalidArgument", create, domain, "one", reuse=True)
     expect("InvalidArgument", create, domain, "one", unknown=True)

@@ -131,6 +131,13 @@ static bool is_next(const Domain *domain, const CheckpointDefinition *definition
         return g_strcmp0(current ? current->definition->name : NULL, definition->parent) == 0;
 }
 
+static bool check_disks(const TreeCreate *self, const CheckpointDefinition *definition, const Definition *was, GError **error) {
+        for (guint i = 0; i < definition->disks->len; i++)
+                if (!tree_create_check_disk(self, was, ((const CheckpointDisk *) definition->disks->pdata[i])->name, error))
+                        return false;
+        return true;
+}
+
 static void redefine_begin(Operation *operation) {
         CheckpointCreate *self = (CheckpointCreate *) operation;
         const CheckpointDefinition *definition = checkpoint_create_definition(operation);
@@ -139,7 +146,7 @@ static void redefine_begin(Operation *operation) {
         g_autoptr(GError) error = NULL;
         if (!checkpoints_check(domain, &error) || !tree_check_parent(domain, &checkpoint_tree, &definition->item, &error) ||
             !check_same(domain, definition, &error) || !tree_create_check_whose(&self->create, &was, &error) ||
-            !check_bitmaps(domain, definition, &error))
+            !check_disks(&self->create, definition, was, &error) || !check_bitmaps(domain, definition, &error))
                 operation_finish(operation, error);
         else
                 tree_create_known(&self->create, self->current || is_next(domain, definition));

@@ -178,20 +178,13 @@ static bool check_same(const Domain *domain, const SnapshotDefinition *definitio
                            definition->name);
 }
 
-static bool check_disks(const Domain *domain, const SnapshotDefinition *definition, const Definition *was, GError **error) {
+static bool check_disks(const TreeCreate *self, const SnapshotDefinition *definition, const Definition *was, GError **error) {
         g_autoptr(Definition) inactive = definition->inactive ? definition_parse(definition->inactive, error) : NULL;
         if (definition->inactive && !inactive)
                 return false;
-        for (guint i = 0; was && i < definition->disks->len; i++) {
-                const SnapshotDisk *disk = definition->disks->pdata[i];
-                bool found = false;
-                for (guint k = 0; k < was->devices->len; k++)
-                        found |= strcmp(((const DeviceDefinition *) was->devices->pdata[k])->target, disk->name) == 0;
-                if (!found)
-                        return domain_fail(domain, error, VIRTBUS_ERROR_INVALID_ARGUMENT,
-                                           "snapshot '%s' has a disk '%s', which its domain has not", definition->name,
-                                           disk->name);
-        }
+        for (guint i = 0; i < definition->disks->len; i++)
+                if (!tree_create_check_disk(self, was, ((const SnapshotDisk *) definition->disks->pdata[i])->name, error))
+                        return false;
         return true;
 }
 
@@ -203,7 +196,7 @@ static void redefine_begin(Operation *operation) {
         g_autoptr(GError) error = NULL;
         if (!snapshots_check(domain, &error) || !tree_check_parent(domain, &snapshot_tree, &definition->item, &error) ||
             !check_same(domain, definition, &error) || !tree_create_check_whose(&self->create, &was, &error) ||
-            !check_disks(domain, definition, was, &error))
+            !check_disks(&self->create, definition, was, &error))
                 operation_finish(operation, error);
         else
                 tree_create_known(&self->create, self->options.current);

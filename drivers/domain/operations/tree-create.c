@@ -164,6 +164,15 @@ bool tree_create_check_whose(const TreeCreate *self, Definition **was, GError **
         return true;
 }
 
+bool tree_create_check_disk(const TreeCreate *self, const Definition *was, const char *target, GError **error) {
+        for (guint i = 0; was && i < was->devices->len; i++)
+                if (strcmp(((const DeviceDefinition *) was->devices->pdata[i])->target, target) == 0)
+                        return true;
+        return !was ||
+               domain_fail(self->operation.domain, error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                           "%s '%s' has a disk '%s', which its domain has not", tree_of(self)->one, self->item->name, target);
+}
+
 static void on_known(void *data, const GError *error) {
         TreeCreate *self = data;
         if (!error)

@@ -54,6 +54,9 @@ void tree_create_unknown(Operation *operation, const GError *error);
 /* Whether it says that it is of this domain. *WAS gets what the domain was, to be given back, or NULL where it does not say. */
 bool tree_create_check_whose(const TreeCreate *self, Definition **was, GError **error);
 
+/* Whether what the domain was has the disk of that target; so where it does not say (WAS is NULL). */
+bool tree_create_check_disk(const TreeCreate *self, const Definition *was, const char *target, GError **error);
+
 /* Writes down one that is there; CURRENT: it is the current one then. */
 void tree_create_known(TreeCreate *self, bool current);
 
