@@ -9,6 +9,7 @@
 
 #include "errors.h"
 #include "log.h"
+#include "network/netlink-listener.h"
 
 /* Room for what the kernel tells while this program is at something else, in bytes. */
 #define BUFFER_SIZE (4 << 20)
@@ -315,8 +316,10 @@ static int on_readable(sd_event_source *source, int fd, uint32_t events, void *d
 static int watch(Interfaces *all) {
         all->socket = nl_socket_alloc();
         int r = all->socket ? nl_cache_mngr_alloc(all->socket, NETLINK_ROUTE, 0, &all->manager) : -NLE_NOMEM;
-        if (r >= 0)
+        if (r >= 0) {
+                netlink_hear_kernel_alone(all->socket);
                 r = nl_socket_set_buffer_size(all->socket, BUFFER_SIZE, 0);
+        }
         if (r >= 0)
                 r = nl_cache_mngr_add(all->manager, "route/link", on_link, all, &all->links);
         if (r >= 0)

@@ -18,9 +18,9 @@ static void on_message(void *data, struct nlmsghdr *header) {
         if (header->nlmsg_type != RTM_DELLINK || !nlmsg_valid_hdr(header, sizeof(struct ifinfomsg)))
                 return;
         const struct ifinfomsg *link = nlmsg_data(header);
-        const struct nlattr *name = nlmsg_find_attr(header, sizeof *link, IFLA_IFNAME);
+        const char *name = netlink_text(nlmsg_find_attr(header, sizeof *link, IFLA_IFNAME));
         if (link->ifi_family == AF_UNSPEC)
-                watch->listener->gone(watch->data, link->ifi_index, name ? nla_get_string(name) : "");
+                watch->listener->gone(watch->data, link->ifi_index, name ? name : "");
 }
 
 static void on_lost(void *data) {

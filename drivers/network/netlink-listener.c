@@ -2,6 +2,7 @@
 #include "network/netlink-listener.h"
 
 #include <netlink/netlink.h>
+#include <string.h>
 #include <sys/epoll.h>
 
 #include "errors.h"
@@ -15,6 +16,20 @@ struct NetlinkListener {
         const NetlinkEvents *events;
         void *data;
 };
+
+static int check_sender(struct nl_msg *message, void *data) {
+        (void) data;
+        return nlmsg_get_src(message)->nl_pid == 0 ? NL_OK : NL_SKIP;
+}
+
+void netlink_hear_kernel_alone(struct nl_sock *socket) {
+        nl_socket_modify_cb(socket, NL_CB_MSG_IN, NL_CB_CUSTOM, check_sender, NULL);
+}
+
+const char *netlink_text(const struct nlattr *attribute) {
+        return attribute && memchr(nla_data(attribute), 0, (size_t) MAX(nla_len(attribute), 0)) ? nla_get_string(attribute)
+                                                                                                : NULL;
+}
 
 static int on_message(struct nl_msg *message, void *data) {
         const NetlinkListener *listener = data;
@@ -49,6 +64,7 @@ NetlinkListener *netlink_listener_new(sd_event *event, const NetlinkEvents *even
                 return NULL;
         }
         nl_socket_disable_seq_check(listener->socket);
+        netlink_hear_kernel_alone(listener->socket);
         nl_socket_modify_cb(listener->socket, NL_CB_VALID, NL_CB_CUSTOM, on_message, listener);
         r = sd_event_add_io(event, &listener->source, nl_socket_get_fd(listener->socket), EPOLLIN, on_readable, listener);
         if (r >= 0)

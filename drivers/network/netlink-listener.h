@@ -5,6 +5,7 @@
 
 #include <glib.h>
 #include <netlink/msg.h>
+#include <netlink/socket.h>
 #include <systemd/sd-event.h>
 
 /* How many groups one may listen to. */
@@ -19,6 +20,13 @@ typedef struct NetlinkEvents {
         void (*message)(void *data, struct nlmsghdr *header);
         void (*lost)(void *data);
 } NetlinkEvents;
+
+/* Has a socket hear the kernel alone: whoever may change the network may send messages to it, too, such as a dnsmasq that its
+ * guest has taken over. */
+void netlink_hear_kernel_alone(struct nl_sock *socket);
+
+/* What an attribute says; NULL where it is missing or not a whole text. */
+const char *netlink_text(const struct nlattr *attribute);
 
 NetlinkListener *netlink_listener_new(sd_event *event, const NetlinkEvents *events, void *data, GError **error);
 void netlink_listener_free(NetlinkListener *listener);

@@ -55,9 +55,9 @@ static void on_message(void *data, struct nlmsghdr *header) {
                 return;
         }
         const struct nfgenmsg *about = nlmsg_data(header);
-        const struct nlattr *table = nlmsg_find_attr(header, sizeof *about, NFTA_TABLE_NAME);
-        watch->others_changed = watch->others_changed || (table && nla_strcmp(table, NFT_TABLE) != 0);
-        if (!is_loss(type) || !table || nla_strcmp(table, NFT_TABLE) != 0 || nft_is_ours(header->nlmsg_pid))
+        const char *table = netlink_text(nlmsg_find_attr(header, sizeof *about, NFTA_TABLE_NAME));
+        watch->others_changed = watch->others_changed || (table && strcmp(table, NFT_TABLE) != 0);
+        if (!is_loss(type) || g_strcmp0(table, NFT_TABLE) != 0 || nft_is_ours(header->nlmsg_pid))
                 return;
         for (size_t i = 0; i < G_N_ELEMENTS(families); i++)
                 watch->changed[i] = watch->changed[i] || about->nfgen_family == families[i];

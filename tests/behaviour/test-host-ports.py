@@ -7,6 +7,8 @@ Usage (below unshare --net tests/with-bus): test-host-ports.py
 
 import json
 import os
+import socket
+import struct
 import sys
 import time
 
@@ -182,6 +184,37 @@ def what_is_wrong_leaves_nothing():
     shell("ip link delete br0; ip link delete br1; ip link delete plain")
 
 
+def forge(index, name):
+    """Tells all who listen to the kernel that an interface has gone: whoever may change the network can, such as a dnsmasq that a guest has taken over."""
+    words = name.encode() + b"\0"
+    body = struct.pack("=BxHiII", 0, 1, index, 0, 0xffffffff) + struct.pack("=HH", 4 + len(words), 3) + words + bytes(-len(words) % 4)
+    message = struct.pack("=IHHII", 16 + len(body), 17, 0, 0, 0) + body  # RTM_DELLINK, IFLA_IFNAME
+    with open("/proc/net/netlink", encoding="utf-8") as file:
+        listeners = [int(row.split()[2]) for row in file.read().splitlines()[1:] if row.split()[1] == "0" and int(row.split()[2]) > 0 and row.split()[3] != "00000000"]
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as liar:
+        for listener in listeners:
+            liar.sendto(message, (listener, 0))
+    return len(listeners)
+
+
+def nobody_but_the_kernel_is_believed_about_interfaces():
+    bridge()
+    made = define("n", "<rule action='drop' direction='inout'><mac protocolid='0x9998'/></rule>")
+    guest = HostPort("bridge", "br0", 1, filter=reference("n"))
+    assert f"{PATH}/interface/br0" in bus.objects(PATH)
+    for name in (guest.interface, "br0"):
+        assert forge(links()[name]["ifindex"], name) >= 2  # ports', and interfaces'
+    # What the kernel says after that has been heard.
+    other = HostPort("bridge", "br0", 2)
+    os.close(other.fd)
+    bus.wait(lambda: other.path not in ports(), "the end of another one")
+    assert list(ports()) == [guest.path] and ruled() == {guest.interface} and f"{PATH}/interface/br0" in bus.objects(PATH)
+    guest.close()
+    gone()
+    undefine(made)
+    shell("ip link delete br0")
+
+
 def a_tap_alone_is_the_administrators_to_connect():
     gone()
     port = HostPort("ethernet", "lone0", 1)
@@ -321,6 +354,6 @@ if os.geteuid() != 0 or not os.path.exists("/dev/net/tun") or "UP" in shell("ip 
     sys.exit("this is for root with /dev/net/tun, in a network namespace of its own: unshare --net tests/with-bus tests/behaviour/test-host-ports.py")
 shell("sysctl -q net.ipv6.conf.default.disable_ipv6=1")
 run([a_port_is_in_the_bridge_with_its_filter_and_its_bandwidth, a_networks_port_has_a_bandwidth_too, a_networks_bandwidth_is_its_bridges_and_its_groups_their_ports,
-     two_isolated_ones_reach_only_others, what_is_wrong_leaves_nothing,
+     two_isolated_ones_reach_only_others, what_is_wrong_leaves_nothing, nobody_but_the_kernel_is_believed_about_interfaces,
      a_tap_alone_is_the_administrators_to_connect, a_guests_cards_are_ports_of_the_host, whoever_is_killed_during_a_start_a_guest_has_its_ports_or_there_are_none,
      polkit_decides_which_domain_whoever_starts_it_may_attach_to_what])
