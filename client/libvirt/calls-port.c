@@ -89,7 +89,12 @@ static void on_shown(Call *call, GVariant *properties) {
         add_text(text, "  <mac address='%s'/>\n", text_of(properties, "MAC"));
         if (isolated)
                 g_string_append(text, "  <port isolated='yes'/>\n");
-        add_text(text, "  <plug type='network' bridge='%s'/>\n</networkport>\n", call->state);
+        const char *mode = text_of(properties, "Mode");
+        if (*mode) {
+                add_text(text, "  <plug type='direct' dev='%s' ", text_of(properties, "Interface"));
+                add_text(text, "mode='%s'/>\n</networkport>\n", mode);
+        } else
+                add_text(text, "  <plug type='network' bridge='%s'/>\n</networkport>\n", call->state);
         g_autoptr(GVariant) reply = g_variant_ref_sink(g_variant_new("(s)", text->str));
         step_answer_document(call, reply);
 }

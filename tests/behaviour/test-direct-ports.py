@@ -11,7 +11,7 @@ import sys
 import time
 
 from packets import ethernet
-from ports_rig import CARDS, DOMAIN, PATH, HostPort, add, bus, kill_driver, passes
+from ports_rig import CARDS, DOMAIN, PATH, HostPort, add, bus, kill_driver, passes, see_own_sys
 from rig import NAME, ROOT, BusError, Hypervisor, User, contains, end_process, expect, polkit_rules, run, variants
 from spaces import shell
 
@@ -357,8 +357,7 @@ if os.geteuid() != 0 or not os.path.exists("/dev/net/tun") or "UP" in shell("ip 
 if " macvtap\n" not in shell("cat /proc/devices"):
     print("1..0 # SKIP the kernel has no macvtap; test-host.py has cards of type direct on a machine that has it")
     sys.exit()
-# This network's part of /sys, which is else that of whoever has mounted it: the mounts are this test's and the drivers' alone.
-shell(f"mkdir {ROOT}/sys; mount -t sysfs sysfs {ROOT}/sys; mount --bind {ROOT}/sys/devices /sys/devices; mount --bind {ROOT}/sys/class /sys/class; umount {ROOT}/sys; rmdir {ROOT}/sys")
+see_own_sys()
 shell("sysctl -q net.ipv6.conf.default.disable_ipv6=1; ip link add low type veth peer name lowp; ip link set low up; ip link set lowp up")
 run([a_port_is_there_in_each_mode_and_ends_with_its_holder, packets_go_where_the_mode_says, its_bandwidth_is_the_guests_which_is_its_own_end,
      whoever_is_dead_when_it_ends_nothing_is_left, what_is_wrong_leaves_nothing, the_device_of_another_network_is_not_taken_for_ones_own,

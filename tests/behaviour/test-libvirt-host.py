@@ -10,7 +10,7 @@ import socket
 import xml.etree.ElementTree as ET
 
 from libvirt_rig import REAL, UUID, document, hypervisor, libvirt, open_libvirt, refused, virsh, write
-from rig import DEADLINE, Skip, contains, run
+from rig import DEADLINE, NAME, Skip, contains, run
 
 
 def read(path):
@@ -149,6 +149,24 @@ def ports_with_a_filter_are_its_bindings():
     end_network(network)
 
 
+def a_macvtap_is_told_of_as_libvirt_does():
+    from ports_rig import CARDS, DOMAIN, add, bus as own, see_own_sys
+    from spaces import shell
+    if " macvtap\n" not in shell("cat /proc/devices"):
+        return
+    see_own_sys()
+    shell("ip link add low type veth peer name lowp; ip link set low up")
+    network = own.call("/org/virtbus1/host", f"{NAME}.Networks", "DefineNetwork", "sa{sv}", "<network><name>pool</name><forward mode='private'><interface dev='low'/></forward></network>", {})
+    own.call(network, f"{NAME}.Network", "Start", "a{sv}", {})
+    (_, uuid, *_), files = add(network, "Network", "guest", DOMAIN, CARDS.format(1), {})
+    assert ET.fromstring(virsh("net-port-dumpxml", "pool", uuid)).find("plug").attrib == {"type": "direct", "dev": "low", "mode": "private"}
+    for file in files:
+        os.close(file)
+    for member in ("Stop", "Undefine"):
+        own.call(network, f"{NAME}.Network", member, "a{sv}", {})
+    shell("ip link delete low")
+
+
 def ports_of_networks_are_told_of():
     if not os.path.exists("/dev/net/tun") or os.environ.get("VIRTBUS_LEAVE_OUT", "").find("network") >= 0:
         raise Skip("there are no tap interfaces here")
@@ -170,6 +188,7 @@ def ports_of_networks_are_told_of():
     refused(libvirt.VIR_ERR_NO_SUPPORT, found.delete)
     for port in ports:
         port.close()
+    a_macvtap_is_told_of_as_libvirt_does()
     refused(libvirt.VIR_ERR_NO_NETWORK_PORT, found.XMLDesc)
     end_network(network)
     refused(libvirt.VIR_ERR_NO_NETWORK, of.listAllPorts)
