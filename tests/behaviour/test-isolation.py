@@ -132,6 +132,22 @@ def the_network_is_kept_where_the_document_needs_it():
     ended(domain)
 
 
+def web_sockets_get_a_port_that_is_free():
+    """Where the document leaves it open, as vagrant-libvirt's do: the live document has it, the definition does not."""
+    taken = socket.create_server(("127.0.0.1", 5700))
+    domain = qemu.define(qemu.document("webs", devices="<graphics type='vnc' port='-1' autoport='yes' websocket='-1'/>"))
+    qemu.do(domain, "Start", paused=True)
+    port = int(re.search(r"websocket=.(-?\d+)", bus.call(domain, f"{NAME}.Domain", "GetXML", "a{sv}", {}))[1])
+    assert port > 5700, port
+    with socket.create_connection(("127.0.0.1", port)) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: here\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Protocol: binary\r\n"
+                       b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n")
+        assert client.recv(12) == b"HTTP/1.1 101"
+    contains(bus.call(domain, f"{NAME}.Domain", "GetXML", "a{sv}", variants({"inactive": True})), 'websocket="-1"')
+    ended(domain)
+    taken.close()
+
+
 def a_display_on_tcp_is_reached_though_its_guest_has_no_network():
     """The driver has made the socket that QEMU listens at; it outlives the driver."""
     taken = socket.create_server(("127.0.0.1", 5900))
@@ -497,7 +513,7 @@ def so_it_is_where_the_kernel_has_no_landlock():
 
 SHOWN = [what_the_document_names_is_shown_and_nothing_beside_it, what_is_plugged_is_shown_and_nothing_beside_it]
 run([*SHOWN, a_program_in_the_place_of_qemu_reaches_no_other_guest_and_nothing_of_the_host, so_it_is_where_the_kernel_has_no_landlock] if os.geteuid() != 0 else [what_is_in_force_is_told, a_guests_user_has_a_name_while_it_has_a_guest, the_range_of_users_is_an_administrators_choice, the_network_is_kept_where_the_document_needs_it,
-                                     a_display_on_tcp_is_reached_though_its_guest_has_no_network, the_socket_of_a_display_connects_to_nobody, a_label_of_type_none_leaves_a_guest_unconfined,
+                                     a_display_on_tcp_is_reached_though_its_guest_has_no_network, web_sockets_get_a_port_that_is_free, the_socket_of_a_display_connects_to_nobody, a_label_of_type_none_leaves_a_guest_unconfined,
                                      a_user_of_the_documents_choosing_is_its_guests, labels_that_cannot_be_in_force_are_refused_by_name,
                                      a_profile_of_apparmors_is_for_hosts_that_have_it,
                                      *SHOWN, a_program_in_the_place_of_qemu_reaches_no_other_guest_and_nothing_of_the_host, so_it_is_where_the_kernel_has_no_landlock])

@@ -293,7 +293,7 @@ static const CheckRule rules[] = {
           "setting the source evdev path is only supported for passthrough input devices" },
         { "devices/input[@bus='usb'][address][address/@type != 'usb']", "concat(address/@type, \"' for the input on bus usb\")",
           "an invalid address type '{}" },
-        { "devices/input[@bus='virtio'][address][address/@type != 'pci']",
+        { "devices/input[@bus='virtio'][address][not(listed(address/@type, 'pci ccw virtio-mmio'))]",
           "concat(address/@type, \"' for the input on bus virtio\")", "an invalid address type '{}" },
         { "devices/input[@bus='ps2']/address", NULL, "a ps2 input device has no address" },
         { "devices/input[not(@bus='virtio')]/driver[@iommu or @ats or @packed or @page_per_vq]", "../@bus",

@@ -15,8 +15,6 @@
 #include "qemu/host/port.h"
 #include "qemu/host/runtime.h"
 
-/* RFC 6143: VNC's displays count from this port; RFC 6455 has no such number, QEMU's is the display's port too. */
-#define VNC_PORT 5900
 #define VNC_DISPLAYS_MAX 999
 #define VNC_PASSWORD_MAX 8
 
@@ -135,6 +133,21 @@ static const char *choose_address(Builder *builder, xmlNode *element, xmlNode *l
         return address ? address : OWN_ADDRESS;
 }
 
+/* VNC by web sockets too, at a port that the document names or leaves open (-1). A display that has no address has none. */
+static void add_web_socket(Builder *builder, xmlNode *element, const DeviceDefinition *part, const char *place, GString *option) {
+        const char *port = builder_get(builder, element, "@websocket");
+        if (port && strcmp(port, "-1") != 0)
+                g_string_append_printf(option, ",websocket=%" PRIu64,
+                                       builder_number(builder, element, "@websocket", 1, 65535, 0));
+        else if (port && place && builder->files && !builder->error) {
+                unsigned chosen = port_choose(builder->context->connection, builder->definition->uuid, part->alias, place,
+                                              PORT_OF_WEB_SOCKETS, &builder->error);
+                builder_choose_now(element, "websocket", builder_format(builder, "%u", chosen));
+                g_string_append_printf(option, ",websocket=%u", chosen);
+        } else if (port && place)
+                g_string_append(option, ",websocket=on");
+}
+
 static void build_vnc(Builder *builder, xmlNode *element, const DeviceDefinition *part) {
         xmlNode *listen = builder_element(builder, element, "listen");
         const char *port = builder_get(builder, element, "@port"), *address = listen_address(builder, element),
@@ -150,17 +163,19 @@ static void build_vnc(Builder *builder, xmlNode *element, const DeviceDefinition
         if (tcp && builder->files && !builder->error && (automatic || !port)) {
                 /* The live document says which one it is: clients look there. */
                 unsigned chosen = port_choose(builder->context->connection, builder->definition->uuid, part->alias, place,
-                                              &builder->error);
+                                              PORT_OF_DISPLAYS, &builder->error);
                 builder_choose_now(element, "port", builder_format(builder, "%u", chosen));
                 if (hand_listener_over(builder, element, place, chosen))
                         g_string_append(option, "none");
                 else
-                        g_string_printf(option, "%s:%u", bracketed(builder, place), MAX(chosen, VNC_PORT) - VNC_PORT);
+                        g_string_printf(option, "%s:%u", bracketed(builder, place),
+                                        MAX(chosen, PORT_OF_DISPLAYS) - PORT_OF_DISPLAYS);
         } else if (tcp) {
                 uint64_t display = automatic || !port ? 0
-                                                      : builder_number(builder, element, "@port", VNC_PORT, 65535, VNC_PORT) -
-                                                                        VNC_PORT;
-                if (port && hand_listener_over(builder, element, place, (unsigned) display + VNC_PORT))
+                                                      : builder_number(builder, element, "@port", PORT_OF_DISPLAYS, 65535,
+                                                                       PORT_OF_DISPLAYS) -
+                                                                        PORT_OF_DISPLAYS;
+                if (port && hand_listener_over(builder, element, place, (unsigned) display + PORT_OF_DISPLAYS))
                         g_string_append(option, "none");
                 else
                         g_string_printf(option, "%s:%" PRIu64, bracketed(builder, place), display);
@@ -170,11 +185,7 @@ static void build_vnc(Builder *builder, xmlNode *element, const DeviceDefinition
                 g_string_append(option, "none"); /* clients come by Graphics.Open */
         else
                 g_string_printf(option, "unix:%s", builder_escape(builder, socket_path(builder, element, part)));
-        int64_t websocket = builder_get(builder, element, "@websocket") && !builder_is(builder, element, "@websocket", "-1")
-                                            ? (int64_t) builder_number(builder, element, "@websocket", 1, 65535, 0)
-                                            : 0;
-        if (websocket > 0)
-                g_string_append_printf(option, ",websocket=%" PRId64, websocket);
+        add_web_socket(builder, element, part, place, option);
         const char *policy = builder_choose(builder, element, "@sharePolicy", "allow-exclusive force-shared ignore");
         if (policy)
                 g_string_append_printf(option, ",share=%s", policy);
@@ -246,7 +257,7 @@ static void build_spice(Builder *builder, xmlNode *element, const DeviceDefiniti
                 const char *place = choose_address(builder, element, listen, address);
                 if (builder->files && !builder->error && (automatic || (port == 0 && tls == 0))) {
                         port = port_choose(builder->context->connection, builder->definition->uuid, part->alias, place,
-                                           &builder->error);
+                                           PORT_OF_DISPLAYS, &builder->error);
                         builder_choose_now(element, "port", builder_format(builder, "%" PRIu64, port));
                         tls = automatic ? 0 : tls;
                 }

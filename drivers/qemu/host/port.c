@@ -10,8 +10,6 @@
 #include "bus.h"
 #include "qemu/host/claims.h"
 
-/* libvirt's range for displays. */
-#define PORT_FIRST 5900
 #define PORT_LAST 65535
 
 /* Whether nobody listens there. An address that is not written in numbers is not looked up: that may take its time. Where QEMU
@@ -30,8 +28,9 @@ static bool is_free(const char *address, unsigned port) {
         return free;
 }
 
-unsigned port_choose(const Connection *connection, const char *uuid, const char *alias, const char *address, GError **error) {
-        for (unsigned port = PORT_FIRST; port <= PORT_LAST; port++) {
+unsigned port_choose(const Connection *connection, const char *uuid, const char *alias, const char *address, unsigned first,
+                     GError **error) {
+        for (unsigned port = first; port <= PORT_LAST; port++) {
                 g_autoptr(GError) failure = NULL;
                 char name[8];
                 g_snprintf(name, sizeof name, "%u", port);
@@ -45,8 +44,7 @@ unsigned port_choose(const Connection *connection, const char *uuid, const char 
                         return 0;
                 }
         }
-        virtbus_error_set(error, VIRTBUS_ERROR_RESOURCE_BUSY, "no port from %d to %d is free at %s", PORT_FIRST, PORT_LAST,
-                          address);
+        virtbus_error_set(error, VIRTBUS_ERROR_RESOURCE_BUSY, "no port from %u to %d is free at %s", first, PORT_LAST, address);
         return 0;
 }
 
