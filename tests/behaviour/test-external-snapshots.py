@@ -265,7 +265,6 @@ def an_image_that_another_snapshot_keeps_is_not_gone_back_in():
     kept = sum_of(path)
     contains(expect("OperationInvalid", do, inside, "Revert"), "kept", "inside", path, "over")
     assert sum_of(path) == kept and current(domain) == over
-    contains(expect("OperationInvalid", do, over, "Delete"), "over", "metadata_only")
     top = images(domain)[0]
     qemu.define(qemu.document("kept", disk(path), memory=16, uuid=bus.get(domain, "Domain", "UUID")))
     contains(expect("OperationInvalid", do, over, "Revert"), "kept", "over", path)
@@ -307,6 +306,39 @@ def a_deleted_one_is_merged_with_what_came_after():
     end(qemu, domain)
 
 
+def of_a_domain_that_is_off_too():
+    raw, lower = image("omit.img", b"\1" * 4096), image("omit-lower.img", b"\2" * 512)
+    base = image("omit-base.qcow2")
+    subprocess.run(["qemu-img", "rebase", "-u", "-F", "raw", "-b", "omit-lower.img", base], check=True)
+    domain = qemu.define(qemu.document("omit", disk(raw) + disk(base, "vdb"), memory=16))
+    made = {}
+    for n, name in enumerate(("one", "two", "three"), 3):
+        made[name] = create(domain, name, disk_only=True)
+        for prefix in ("omit", "omit-base"):
+            subprocess.run(["qemu-io", "-c", f"write -P {n} {n}M 64k", work(f"{prefix}.{name}")], check=True, capture_output=True)
+    kept = {path: content(path) for each in ("omit", "omit-base") for path in (work(f"{each}.two"), work(f"{each}.three"))}
+    do(made["one"], "Delete")
+    assert images(domain) == [work("omit.three"), work("omit.two"), raw] and all(content(path) == kept[path] for path in kept)
+    assert chain(work("omit-base.two")) == [(work("omit-base.two"), "qcow2", "omit-base.qcow2"), (base, "qcow2", "omit-lower.img"), (lower, "raw", None)]
+    bus.wait(lambda: not os.path.exists(work("omit.one")) and not os.path.exists(work("omit-base.one")), "what is merged to go")
+    linked = work("omit-clone.qcow2")
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", "omit.two", linked], check=True)
+    other = qemu.define(qemu.document("omitted", disk(linked), memory=16))
+    before = sum_of(work("omit.two"))
+    do(made["three"], "Delete")
+    assert images(domain) == [work("omit.three"), raw] and images(domain, "vdb") == [work("omit-base.two"), base], (images(domain), images(domain, "vdb"))
+    assert sum_of(work("omit.two")) == before and content(work("omit.three")) == kept[work("omit.three")] and content(work("omit-base.two")) == kept[work("omit-base.three")]
+    qemu.do(other, "Undefine")
+    os.unlink(work("omit.two"))
+    do(made["two"], "Delete")
+    assert images(domain)[0] == raw and images(domain, "vdb")[0] == base and names(domain) == []
+    assert content(base) == kept[work("omit-base.three")]
+    with open(raw, "rb") as file:
+        assert file.read() == kept[work("omit.three")]
+    qemu.do(domain, "Start", paused=True)
+    end(qemu, domain)
+
+
 def an_image_that_anything_needs_stays_what_it_is():
     domain, path = start(qemu, "need")
     one = create(domain, "one", disk_only=True)
@@ -339,6 +371,22 @@ def an_image_that_it_is_defined_with_stays_what_it_is():
     end(qemu, domain)
 
 
+def snapshots_within_an_image_are_not_merged_away():
+    domain, path = start(qemu, "within")
+    one, inside = create(domain, "one", disk_only=True), create(domain, "inside")
+    before = sum_of(path)
+    for _ in range(2):  # of a guest that is up, and of a domain that is off
+        contains(expect("OperationInvalid", do, one, "Delete"), "within", "one", "vda", work("within.one"), "within it")
+        assert sum_of(path) == before and "InProgress" not in xml_of(one)
+        if qemu.state(domain) == "running":
+            qemu.do(domain, "Destroy")
+    do(one, "Delete", children_only=True)
+    assert names(domain) == ["one"] and inside not in bus.objects(domain)
+    do(one, "Delete")
+    assert images(domain) == [path]
+    end(qemu, domain)
+
+
 def a_branch_that_was_left_is_kept():
     domain, path = start(qemu, "left")
     one = create(domain, "one", disk_only=True)
@@ -355,8 +403,10 @@ def a_branch_that_was_left_is_kept():
     do(side, "Revert", running=True)
     assert images(domain)[1:] == [work("left.one"), path]
     qemu.do(domain, "Destroy")
-    contains(expect("OperationInvalid", do, side, "Delete"), "side", "start it")
-    do(side, "Delete", metadata_only=True)
+    top, kept = images(domain)[0], sum_of(work("left.one"))
+    do(side, "Delete")
+    assert images(domain) == images(domain, inactive=True) and images(domain)[0] == top and sum_of(work("left.one")) == kept
+    assert chain(top) == [(top, "qcow2", path), (path, "raw" if path.endswith(".img") else "qcow2", None)]
     end(qemu, domain)
 
 
@@ -395,10 +445,22 @@ def a_driver_that_is_killed_while_it_merges_loses_nothing():
     qemu.do(domain, "Destroy")
     found = sorted(numbers(path))
     assert found == list(range(found[0], found[0] + len(found)))
+    for instant in (15, 30, 45):  # the same of a domain that is off
+        create(domain, "one", disk_only=True)
+        subprocess.run(["qemu-io", "-c", f"write -P {instant} 8M 1M", work("mend.one")], check=True, capture_output=True)
+        kept = content(work("mend.one"))
+        qemu.kill_driver(before=begin_delete)
+        assert content(images(domain)[0]) == kept
+        if names(domain):
+            do(f"{domain}/snapshot/one", "Delete")
+        assert images(domain) == [path] and content(path) == kept
+        for prefix in ("mend", "mend-data"):
+            if os.path.exists(work(f"{prefix}.one")):
+                os.unlink(work(f"{prefix}.one"))
     end(qemu, domain)
 
 
-run([a_deleted_one_is_merged_with_what_came_after, an_image_that_anything_needs_stays_what_it_is, an_image_that_it_is_defined_with_stays_what_it_is,
-    a_branch_that_was_left_is_kept, a_driver_that_is_killed_while_it_merges_loses_nothing, a_guest_goes_on_with_overlays, a_domain_that_is_off_gets_overlays, files_are_named_reused_and_refused_by_name,
+run([a_deleted_one_is_merged_with_what_came_after, of_a_domain_that_is_off_too, an_image_that_anything_needs_stays_what_it_is, an_image_that_it_is_defined_with_stays_what_it_is,
+    snapshots_within_an_image_are_not_merged_away, a_branch_that_was_left_is_kept, a_driver_that_is_killed_while_it_merges_loses_nothing, a_guest_goes_on_with_overlays, a_domain_that_is_off_gets_overlays, files_are_named_reused_and_refused_by_name,
     what_cannot_have_an_overlay_is_refused_by_name, a_driver_that_is_killed_tears_nothing,
     going_back_puts_new_overlays_over_the_images, an_image_that_another_snapshot_keeps_is_not_gone_back_in, a_guest_that_dies_meanwhile_tears_nothing])

@@ -588,7 +588,9 @@ def snapshots_have_overlays(folder):
     contains(virsh("snapshot-create-as", "kept", "more", "--disk-only", "--diskspec", f"vda,file={over}", fails=True), over)
     contains(virsh("snapshot-create-as", "kept", "more", "--disk-only", "--no-metadata"), "more created")
     assert more in virsh("domblklist", "kept") and virsh("snapshot-list", "kept", "--name", "--external").split() == ["over"]
-    virsh("snapshot-delete", "kept", "over", "--metadata")
+    virsh("snapshot-delete", "kept", "over")
+    assert virsh("snapshot-list", "kept", "--name", "--external").strip() == "" and more in virsh("domblklist", "kept")
+    bus.wait(lambda: not os.path.exists(over), "what is merged to go")
 
 
 def snapshots_are_as_with_libvirt():

@@ -6,10 +6,12 @@
 #include "domain/domain-run.h"
 
 static bool check_one(const Domain *domain, const char *name, GError **error) {
-        return !snapshot_definition_has(snapshot_find(domain, name)->definition, SNAPSHOT_EXTERNAL) || domain_is_up(domain) ||
+        return !snapshot_definition_has(snapshot_find(domain, name)->definition, SNAPSHOT_EXTERNAL) || domain_is_active(domain) ||
+               !domain->has_managed_save ||
                domain_fail(domain, error, VIRTBUS_ERROR_OPERATION_INVALID,
-                           "snapshot '%s' is external: its images are merged by the guest's QEMU: start it first, paused too, or "
-                           "delete it with metadata_only",
+                           "snapshot '%s' is external, and it has a managed save, which is of the images as they are: start it, "
+                           "or "
+                           "remove that first, or delete the snapshot with metadata_only",
                            name);
 }
 

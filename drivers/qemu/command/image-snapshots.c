@@ -53,6 +53,10 @@ bool image_snapshots_have(int fd, const char *path, const char *name, bool *have
         uint64_t n = number_at(header + 60, 4), at = number_at(header + 64, 8);
         if (n > IMAGE_SNAPSHOTS_MAX)
                 return fail(path, error);
+        if (!name) {
+                *have = n > 0;
+                return true;
+        }
         for (uint64_t i = 0; i < n && !*have; i++)
                 if (!read_entry(fd, name, &at, have))
                         return fail(path, error);

@@ -11,5 +11,5 @@
 /* How many QEMU takes. */
 #define IMAGE_SNAPSHOTS_MAX 65536
 
-/* Whether one is in the open qcow2 image FD of that name; PATH is for errors. */
+/* Whether one is in the open qcow2 image FD of that name, or, of NULL, any; PATH is for errors. */
 bool image_snapshots_have(int fd, const char *path, const char *name, bool *have, GError **error);

@@ -1,184 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "qemu/guest/snapshot-merge.h"
 
-#include <string.h>
-
-#include "base/named-file.h"
-#include "base/user-rights.h"
-#include "bus.h"
-#include "domain/connection.h"
-#include "domain/operations/tree-delete.h"
-#include "domain/owners-rights.h"
-#include "domain/snapshot.h"
-#include "domain/user-work.h"
 #include "qemu/guest/block-job-begin.h"
-#include "qemu/guest/image-needs.h"
-
-/* One of its disks. */
-typedef struct MergedDisk {
-        char *alias, *target;
-        char *kept, *kept_type, *kept_format; /* the image that the snapshot is */
-        char *above;                          /* what is over that, or was; NULL: nothing */
-        char *below;                          /* what KEPT is over; NULL */
-        const NeededImage *need_of_kept, *need_of_above;
-        bool is_top; /* ABOVE is what the guest writes */
-        bool is_merged, removes;
-        DiskJobRequest request;
-} MergedDisk;
-
-typedef struct Merging {
-        Domain *domain; /* a reference */
-        const Connection *connection;
-        uid_t rights, owner;
-        Operation *operation; /* NULL: it has ended */
-        Guest *guest;         /* NULL: it was let go of */
-        SnapshotDefinition *definition;
-        GPtrArray *disks; /* MergedDisk */
-        ImageNeeds *needs;
-        guint next;
-        bool is_busy, is_done;
-} Merging;
-
-static void disk_free(void *data) {
-        MergedDisk *disk = data;
-        char *strings[] = { disk->alias, disk->target, disk->kept, disk->kept_type, disk->kept_format, disk->above, disk->below };
-        for (size_t i = 0; i < G_N_ELEMENTS(strings); i++)
-                g_free(strings[i]);
-        g_free(disk);
-}
-
-static void merging_free(Merging *self) {
-        g_ptr_array_unref(self->disks);
-        image_needs_free(self->needs);
-        snapshot_definition_unref(self->definition);
-        domain_unref(self->domain);
-        g_free(self);
-}
-
-static void leave_guest(Merging *self) {
-        if (self->guest && self->guest->merging == self) {
-                self->guest->merging = NULL;
-                block_job_unask(self->guest);
-        }
-        self->guest = NULL;
-}
-
-/* Removing what is merged */
-
-static void remove_in_worker(void *data, GError **error) {
-        const Merging *self = data;
-        g_autoptr(UserRights) rights = NULL;
-        if (user_rights_find(self->rights, &rights, error) && user_rights_enter(rights, error))
-                for (guint i = 0; i < self->disks->len; i++) {
-                        const MergedDisk *disk = self->disks->pdata[i];
-                        struct stat info;
-                        g_autofd int found = disk->removes ? named_file_find("image", disk->above, &info, NULL) : -1;
-                        const NeededImage *need = disk->need_of_above;
-                        if (found >= 0 && S_ISREG(info.st_mode) && need->is_found && need->device == info.st_dev &&
-                            need->inode == info.st_ino)
-                                named_file_remove(disk->above);
-                }
-        user_rights_leave(rights);
-}
-
-static void on_files_removed(void *data, const GError *error) {
-        (void) error;
-        merging_free(data);
-}
-
-/* Its operation has ended, or goes on with another. */
-static void let_go(void *data) {
-        Merging *self = data;
-        self->operation = NULL;
-        leave_guest(self);
-        if (self->is_busy)
-                return;
-        if (self->is_done && !snapshot_find(self->domain, self->definition->name))
-                user_work_undo(self->connection, self->owner, remove_in_worker, on_files_removed, self);
-        else
-                merging_free(self);
-}
-
-static void fail(Merging *self, const GError *failure) {
-        g_autoptr(GError) error = NULL;
-        domain_fail(self->domain, &error, virtbus_error_code(failure), "snapshot '%s': %s", self->definition->name,
-                    failure->message);
-        tree_delete_removed(self->operation, error);
-}
-
-/* What the others say then */
-
-static bool rename_level(xmlNode *element, const MergedDisk *disk) {
-        bool is_disk = xml_is(element, "disk");
-        g_autofree char *file = xml_attribute_at(element, "source", "file"), *dev = xml_attribute_at(element, "source", "dev");
-        if (g_strcmp0(file ? file : dev, disk->above) != 0)
-                return false;
-        xmlNode *store = xml_child(element, "backingStore"),
-                *under = store && xml_child(store, "source") ? xml_child(store, "backingStore") : NULL;
-        xmlNode *source = xml_child(element, "source");
-        bool is_block = strcmp(disk->kept_type, "block") == 0;
-        xmlUnsetProp(source, (const xmlChar *) "file");
-        xmlUnsetProp(source, (const xmlChar *) "dev");
-        xml_set_attribute(source, is_block ? "dev" : "file", disk->kept);
-        xml_set_attribute(element, "type", disk->kept_type);
-        xml_set_attribute(xml_ensure_child(element, is_disk ? "driver" : "format"), "type", disk->kept_format);
-        if (under) { /* of what was the image below, it has what is below that */
-                xmlUnlinkNode(under);
-                xmlReplaceNode(store, under);
-                xmlFreeNode(store);
-        } else if (store && xml_child(store, "source"))
-                xml_remove(store);
-        return true;
-}
-
-/* A document that names the image above names the one that has all instead; NULL: it does not. */
-static char *rename_in(const char *text, const GPtrArray *disks) {
-        g_autoptr(xmlDoc) document = text ? xml_parse_own(text, "domain", NULL) : NULL;
-        xmlNode *devices = document ? xml_child(xmlDocGetRootElement(document), "devices") : NULL;
-        bool changed = false;
-        for (xmlNode *element = devices ? xml_child(devices, "disk") : NULL; element; element = xml_next(element, "disk")) {
-                g_autofree char *target = xml_attribute_at(element, "target", "dev");
-                for (guint i = 0; i < disks->len; i++) {
-                        const MergedDisk *disk = disks->pdata[i];
-                        if (!disk->is_merged || !disk->above || g_strcmp0(target, disk->target) != 0)
-                                continue;
-                        for (xmlNode *level = element; level; level = xml_child(level, "backingStore"))
-                                changed |= rename_level(level, disk);
-                }
-        }
-        return changed ? xml_document_text(document) : NULL;
-}
-
-static SnapshotDefinition *renamed(const SnapshotDefinition *snapshot, const GPtrArray *disks) {
-        g_autofree char *domain = rename_in(snapshot->domain, disks), *inactive = rename_in(snapshot->inactive, disks);
-        if (!domain && !inactive)
-                return NULL;
-        g_autofree char *text = snapshot_definition_text(snapshot, true);
-        SnapshotDefinition *copy = snapshot_definition_parse_own(text, NULL);
-        if (copy && domain) {
-                g_free(copy->domain);
-                copy->domain = g_steal_pointer(&domain);
-        }
-        if (copy && inactive) {
-                g_free(copy->inactive);
-                copy->inactive = g_steal_pointer(&inactive);
-        }
-        return copy;
-}
-
-static void finish(Merging *self) {
-        g_autoptr(GPtrArray) changed = g_ptr_array_new_with_free_func((GDestroyNotify) snapshot_definition_unref);
-        for (guint i = 0; i < snapshots_count(self->domain); i++) {
-                const SnapshotDefinition *other = snapshots_at(self->domain, i)->definition;
-                SnapshotDefinition *copy = strcmp(other->name, self->definition->name) != 0 ? renamed(other, self->disks) : NULL;
-                if (copy)
-                        g_ptr_array_add(changed, copy);
-        }
-        self->is_done = true;
-        tree_delete_removed_with(self->operation, changed);
-}
-
-/* Merging */
+#include "qemu/guest/snapshot-merge-off.h"
+#include "qemu/guest/snapshot-merging.h"
 
 static void merge_next(Merging *self);
 
@@ -188,10 +13,10 @@ static void on_merged(Guest *guest, const GError *failure) {
                 return;
         MergedDisk *disk = self->disks->pdata[self->next];
         if (failure) {
-                fail(self, failure);
+                merging_fail(self, failure);
                 return;
         }
-        disk->is_merged = disk->removes = disk->request.kind != DISK_PULL;
+        disk->is_merged = disk->removes = disk->kind != DISK_PULL;
         disk->removes &= !disk->need_of_above->by;
         self->next++;
         merge_next(self);
@@ -200,7 +25,7 @@ static void on_merged(Guest *guest, const GError *failure) {
 static void on_begun(Guest *guest, const DiskJob *job, const GError *error) {
         (void) job;
         if (guest->merging && error)
-                fail(guest->merging, error);
+                merging_fail(guest->merging, error);
 }
 
 static void merge_next(Merging *self) {
@@ -209,221 +34,41 @@ static void merge_next(Merging *self) {
         if (self->next < self->disks->len)
                 block_job_ask(self->guest, &((const MergedDisk *) self->disks->pdata[self->next])->request, on_begun, on_merged);
         else
-                finish(self);
+                merging_finish(self);
 }
 
-/* What is done of each, when it is known who else needs what */
-
-static bool choose(MergedDisk *disk, uid_t user, GError **error) {
-        bool is_needed = disk->need_of_kept->by != NULL;
-        if (is_needed && !disk->is_top)
-                return virtbus_error_set(
-                                error, VIRTBUS_ERROR_OPERATION_INVALID,
-                                "disk '%s': %s cannot be merged with %s, as %s needs it: delete that first, or delete this "
-                                "with metadata_only",
-                                disk->target, disk->kept, disk->above, disk->need_of_kept->by);
-        disk->request = (DiskJobRequest){
-                .kind = is_needed ? DISK_PULL : DISK_COMMIT,
-                .alias = disk->alias,
-                .target = disk->target,
-                .base = is_needed ? (disk->below ? disk->below : (char *) "") : disk->kept,
-                .top = disk->above,
-                .pivots = disk->is_top && !is_needed,
-                .started_by = user,
-        };
-        return true;
-}
-
-/* What it waited for has come: whether it is still wanted. Else it is gone. */
-static bool came(Merging *self) {
-        self->is_busy = false;
-        if (self->operation)
-                return true;
-        let_go(self);
-        return false;
-}
-
-static void go_on(Merging *self, const GError *failure) {
-        g_autoptr(GError) error = failure ? g_error_copy(failure) : NULL;
-        if (!error && !self->guest)
-                virtbus_error_set(&error, VIRTBUS_ERROR_CANCELLED, "its guest has ended");
-        if (error)
-                fail(self, error);
-        else
-                merge_next(self);
-}
-
-static void on_noted(void *data, const GError *failure) {
-        if (came(data))
-                go_on(data, failure);
-}
-
-/* That it is not what it was from now on, whatever becomes of this. */
-static void note(Merging *self) {
-        g_autofree char *text = snapshot_definition_text(self->definition, true);
-        SnapshotDefinition *copy = snapshot_definition_parse_own(text, NULL);
-        TreeChange *change = tree_change_new(self->domain, &snapshot_tree);
-        if (copy) {
-                copy->is_going = true;
-                tree_change_put(change, &copy->item);
-                snapshot_definition_unref(copy);
-        }
-        self->is_busy = true;
-        tree_change_write(change, on_noted, self);
-}
-
-static void on_looked(void *data, const GError *failure) {
-        Merging *self = data;
-        if (!came(self))
-                return;
-        bool writes = false;
-        g_autoptr(GError) error = failure ? g_error_copy(failure) : NULL;
-        for (guint i = 0; !error && i < self->disks->len; i++) {
-                MergedDisk *disk = self->disks->pdata[i];
-                if (disk->need_of_kept)
-                        writes |= choose(disk, self->owner, &error) && disk->request.kind != DISK_PULL;
-        }
-        if (!error && self->guest && writes && !self->definition->is_going)
-                note(self);
-        else
-                go_on(self, error);
-}
-
-static void look_in_worker(void *data, GError **error) {
-        image_needs_look(((Merging *) data)->needs, error);
-}
-
-/* Planning */
-
-static int place_of(const GPtrArray *chain, const char *path) {
-        for (guint i = 0; i < chain->len; i++)
-                if (strcmp(((const DiskImage *) chain->pdata[i])->path, path) == 0)
-                        return (int) i;
-        return -1;
-}
-
-static const DeviceDefinition *find_disk(const Definition *definition, const char *target) {
+static GHashTable *chains_of(const Definition *definition) {
+        GHashTable *chains = g_hash_table_new(g_str_hash, g_str_equal);
         for (guint i = 0; i < definition->devices->len; i++) {
                 const DeviceDefinition *device = definition->devices->pdata[i];
-                if (device->device_class == DEVICE_DISK && strcmp(device->target, target) == 0)
-                        return device;
+                if (device->device_class == DEVICE_DISK && device->images)
+                        g_hash_table_insert(chains, device->target, device->images);
         }
-        return NULL;
+        return chains;
 }
 
-/* Whether an image is the overlay of another snapshot of the domain: what this one had over its own is merged already. */
-static bool is_overlay_of_another(const Merging *self, const char *target, const char *path) {
-        for (guint i = 0; i < snapshots_count(self->domain); i++) {
-                const SnapshotDefinition *other = snapshots_at(self->domain, i)->definition;
-                const SnapshotDisk *disk = snapshot_definition_find(other, target);
-                if (strcmp(other->name, self->definition->name) != 0 && disk && disk->place == SNAPSHOT_EXTERNAL &&
-                    g_strcmp0(disk->path, path) == 0)
-                        return true;
-        }
-        return false;
-}
-
-static bool plan_disk(Merging *self, const SnapshotDisk *of, const Definition *was, GHashTable *known, GError **error) {
-        const DeviceDefinition *then = find_disk(was, of->name), *now = find_disk(self->domain->live, of->name);
-        int place = then && now && now->images ? place_of(now->images, then->source) : -1;
-        if (place < 0)
-                return virtbus_error_set(
-                                error, VIRTBUS_ERROR_OPERATION_INVALID,
-                                "disk '%s': %s is not among the images that it has now: go back to a snapshot of that branch "
-                                "first, or delete it with metadata_only, which leaves all files",
-                                of->name, then ? then->source : "what it had");
-        const DiskImage *kept = now->images->pdata[place], *above = place > 0 ? now->images->pdata[place - 1] : NULL,
-                        *below = place + 1 < (int) now->images->len ? now->images->pdata[place + 1] : NULL;
-        MergedDisk *disk = g_new0(MergedDisk, 1);
-        *disk = (MergedDisk){
-                .alias = g_strdup(now->alias),
-                .target = g_strdup(now->target),
-                .kept = g_strdup(kept->path),
-                .kept_type = g_strdup(kept->type),
-                .kept_format = g_strdup(kept->format),
-                .above = g_strdup(above ? above->path : of->path),
-                .below = below ? g_strdup(below->path) : NULL,
-                .is_top = place == 1,
-        };
-        g_ptr_array_add(self->disks, disk);
-        for (guint i = 0; i < now->images->len; i++)
-                g_hash_table_add(known, g_strdup(((const DiskImage *) now->images->pdata[i])->path));
-        bool is_its_own = above && g_strcmp0(above->path, of->path) == 0;
-        if (!above || (!is_its_own && is_overlay_of_another(self, of->name, above->path))) { /* it is merged, or another has it */
-                g_free(disk->above);
-                disk->above = g_strdup(of->path);
-                disk->is_merged = true;
-                return true;
-        }
-        disk->need_of_kept = image_needs_ask(self->needs, disk->kept);
-        disk->need_of_above = image_needs_ask(self->needs, disk->above);
-        if (!is_its_own && of->path) {
-                g_autofree char *who = g_strdup_printf("%s, which it had gone on with,", of->path);
-                image_needs_add(self->needs, who, of->path);
-        }
-        return true;
-}
-
-/* What it is defined with, where that is not what it runs with. */
-static void add_defined(const Merging *self) {
-        const Definition *persistent = self->domain->persistent;
-        for (guint i = 0; persistent && i < persistent->devices->len; i++) {
-                const DeviceDefinition *device = persistent->devices->pdata[i];
-                const DeviceDefinition *now =
-                                device->device_class == DEVICE_DISK ? find_disk(self->domain->live, device->target) : NULL;
-                if (device->device_class == DEVICE_DISK && device->source[0] &&
-                    (!now || strcmp(now->source, device->source) != 0))
-                        image_needs_add(self->needs, "its definition", device->source);
-        }
-}
-
-static bool plan(Merging *self, GError **error) {
-        const SnapshotDefinition *definition = self->definition;
-        g_autoptr(xmlDoc) document = definition->domain ? xml_parse_own(definition->domain, "domain", error) : NULL;
-        g_autoptr(Definition) was = document ? definition_from_document(document, error) : NULL;
-        g_autoptr(GHashTable) known = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-        if (!definition->domain)
-                virtbus_error_set(error, VIRTBUS_ERROR_UNSUPPORTED,
-                                  "it does not say which images the domain had: delete it with metadata_only");
-        if (!was)
-                return false;
-        for (guint i = 0; i < definition->disks->len; i++) {
-                const SnapshotDisk *disk = definition->disks->pdata[i];
-                if (disk->place == SNAPSHOT_EXTERNAL && !plan_disk(self, disk, was, known, error))
-                        return false;
-        }
-        image_needs_add_all(self->needs, self->domain, definition->name, known);
-        add_defined(self);
-        return true;
+static void merge_live(Merging *self) {
+        g_autoptr(GHashTable) chains = chains_of(self->domain->live);
+        g_autoptr(GError) error = NULL;
+        self->merge = merge_next;
+        if (guest_check_monitor(self->domain, &error) && merging_plan(self, chains, &error))
+                merging_go(self);
+        else
+                merging_fail(self, error);
 }
 
 void snapshot_merge(Operation *operation, const SnapshotDefinition *definition) {
-        Domain *domain = operation->domain;
-        g_autoptr(GError) error = NULL;
-        Merging *self = g_new0(Merging, 1);
-        *self = (Merging){
-                .domain = domain_ref(domain),
-                .connection = domain->connection,
-                .rights = owners_rights_of(domain),
-                .owner = domain->owner,
-                .operation = operation,
-                .guest = domain->run,
-                .definition = snapshot_definition_ref((SnapshotDefinition *) definition),
-                .disks = g_ptr_array_new_with_free_func(disk_free),
-                .needs = image_needs_new(domain),
-        };
-        tree_delete_keep(operation, self, let_go);
-        self->guest->merging = self;
-        if (guest_check_monitor(domain, &error) && plan(self, &error)) {
-                self->is_busy = true;
-                user_work_run(self->connection, self->owner, look_in_worker, on_looked, self);
-        } else
-                fail(self, error);
+        Merging *self = merging_new(operation, definition);
+        if (self->guest)
+                merge_live(self);
+        else
+                snapshot_merge_off(self);
 }
 
 static void forget(Guest *guest) {
-        if (guest->merging)
-                leave_guest(guest->merging);
+        Merging *self = g_steal_pointer(&guest->merging);
+        if (self)
+                self->guest = NULL;
 }
 
 const GuestModule snapshot_merge_module = {

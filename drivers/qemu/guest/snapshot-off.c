@@ -22,14 +22,9 @@
 #include "qemu/command/image-make.h"
 #include "qemu/command/image-snapshots.h"
 #include "qemu/command/image.h"
+#include "qemu/guest/images-qemu.h"
 #include "qemu/guest/snapshot-images.h"
 #include "qemu/host/host.h"
-#include "qemu/monitor/bare-qemu.h"
-#include "qemu/monitor/monitor-job.h"
-#include "qemu/monitor/script.h"
-
-/* How much of what QEMU says is told. */
-#define OUTPUT_BYTES_MAX 1024
 
 /* QEMU loads a snapshot into images only together with the state of a machine. That of the one that it is itself, without
  * anything in it, is saved before into an image in memory, of this size, and loaded with them. */
@@ -66,14 +61,10 @@ typedef struct OffWork {
         uid_t rights;
         GPtrArray *all;    /* SnapshotImage */
         GPtrArray *images; /* OffImage: those that are open */
-        int scratch, output;
-        Monitor *monitor;
-        Process *process;
-        MonitorJob *job;
-        GHashTable *scripts;
-        bool is_done, in_worker;
+        int scratch;
+        ImagesQemu *qemu;
+        bool in_worker;
         bool is_begun; /* QEMU was told to change them, and has not said that it did not */
-        GError *failure;
 } OffWork;
 
 static void image_free(OffImage *image) {
@@ -82,13 +73,8 @@ static void image_free(OffImage *image) {
 }
 
 static void off_work_free(OffWork *work) {
-        g_clear_pointer(&work->job, monitor_job_free);
-        g_clear_pointer(&work->scripts, g_hash_table_unref);
-        g_clear_pointer(&work->monitor, monitor_free);
-        g_clear_pointer(&work->process, process_free); /* it ends with this program, if it has not ended yet */
-        autofd_close(&work->output);
+        g_clear_pointer(&work->qemu, images_qemu_free);
         autofd_close(&work->scratch);
-        g_clear_error(&work->failure);
         g_ptr_array_unref(work->images);
         g_ptr_array_unref(work->all);
         g_string_free(work->traces, TRUE);
@@ -112,13 +98,6 @@ static void end(OffWork *work, const GError *error) {
 
 /* What QEMU is told */
 
-static void quit(OffWork *work, const GError *error) {
-        work->is_done = !error;
-        if (!work->failure)
-                work->failure = error ? g_error_copy(error) : NULL;
-        monitor_command(work->monitor, "quit", NULL, -1, NULL, NULL); /* what was changed is written then */
-}
-
 static void add_actions(JsonArray *actions, const OffWork *work) {
         for (guint i = 0; i < work->images->len; i++) {
                 const OffImage *image = work->images->pdata[i];
@@ -132,8 +111,9 @@ static void add_actions(JsonArray *actions, const OffWork *work) {
 static void on_created(void *data, JsonObject *answer, const GError *error) {
         OffWork *work = data;
         (void) answer;
-        work->is_begun = !error || !monitor_is_there(work->monitor); /* a transaction that fails has changed nothing */
-        quit(work, error);
+        /* A transaction that fails has changed nothing. */
+        work->is_begun = !error || !monitor_is_there(images_qemu_monitor(work->qemu));
+        images_qemu_quit(work->qemu, error);
 }
 
 static void run_create(OffWork *work) {
@@ -142,28 +122,28 @@ static void run_create(OffWork *work) {
         add_actions(actions, work);
         json_object_set_array_member(arguments, "actions", actions);
         work->is_begun = true;
-        monitor_command(work->monitor, "transaction", arguments, -1, on_created, work);
+        monitor_command(images_qemu_monitor(work->qemu), "transaction", arguments, -1, on_created, work);
 }
 
 static void on_removed(void *data, JsonObject *answer, const GError *error) {
         OffWork *work = data;
         (void) answer;
-        if (error && !work->failure)
-                work->failure = g_error_copy(error);
+        images_qemu_fail(work->qemu, error);
 }
 
 static void on_all_removed(void *data, JsonObject *answer, const GError *error) {
         (void) answer;
-        quit(data, error);
+        images_qemu_quit(((OffWork *) data)->qemu, error);
 }
 
 static void run_remove(OffWork *work) {
         for (guint i = 0; i < work->images->len; i++)
-                monitor_command(work->monitor, "blockdev-snapshot-delete-internal-sync",
+                monitor_command(images_qemu_monitor(work->qemu), "blockdev-snapshot-delete-internal-sync",
                                 json_make("device", 's', ((const OffImage *) work->images->pdata[i])->of->target, "name", 's',
                                           work->name, NULL),
                                 -1, on_removed, work);
-        monitor_command(work->monitor, "query-status", NULL, -1, on_all_removed, work); /* answered after those */
+        monitor_command(images_qemu_monitor(work->qemu), "query-status", NULL, -1, on_all_removed,
+                        work); /* answered after those */
 }
 
 static JsonObject *job_arguments(const OffWork *work, bool all) {
@@ -177,114 +157,57 @@ static JsonObject *job_arguments(const OffWork *work, bool all) {
 }
 
 static void on_loaded(void *data, const GError *error) {
-        OffWork *work = data;
-        g_clear_pointer(&work->job, monitor_job_free);
-        quit(work, error);
+        images_qemu_quit(((OffWork *) data)->qemu, error);
 }
 
 static void on_scratch_saved(void *data, const GError *error) {
         OffWork *work = data;
-        g_clear_pointer(&work->job, monitor_job_free);
         if (error)
-                quit(work, error);
+                images_qemu_quit(work->qemu, error);
         else
-                work->job = monitor_job_new(work->monitor, "snapshot-load", job_arguments(work, true), on_loaded, work);
+                images_qemu_job(work->qemu, "snapshot-load", job_arguments(work, true), on_loaded);
 }
 
 static void run_load(OffWork *work) {
-        work->job = monitor_job_new(work->monitor, "snapshot-save", job_arguments(work, false), on_scratch_saved, work);
+        images_qemu_job(work->qemu, "snapshot-save", job_arguments(work, false), on_scratch_saved);
 }
 
 static void on_opened_by_qemu(void *data, const GError *error) {
         OffWork *work = data;
         if (error)
-                quit(work, error);
+                images_qemu_quit(work->qemu, error);
         else
                 work->task->run(work);
 }
 
-/* The file under the number of its set, and the image in it: whatever its header says is below it is not opened. */
-static void add_image(Script *script, int set, const char *name, const char *format, int fd) {
-        g_autofree char *path = g_strdup_printf("/dev/fdset/%d", set), *storage = g_strdup_printf("%s-storage", name);
-        JsonObject *node = json_make("driver", 's', format, "node-name", 's', name, "file", 's', storage, NULL);
-        if (strcmp(format, "qcow2") == 0)
-                json_object_set_null_member(node, "backing");
-        script_add(script,
-                   monitor_request_new("add-fd", json_make("fdset-id", 'i', (gint64) set, NULL), fcntl(fd, F_DUPFD_CLOEXEC, 3)));
-        script_add_command(script, "blockdev-add",
-                           json_make("driver", 's', "file", "node-name", 's', storage, "filename", 's', path, NULL));
-        script_add_command(script, "blockdev-add", node);
+/* Whatever its header says is below it is not opened. */
+static void add_image(Script *script, unsigned set, const char *name, const char *format, int fd) {
+        images_qemu_add(script, set,
+                        &(ImagesQemuNode){ .name = name, .format = format, .fd = fd, .writes = true, .is_root = true });
 }
 
 static void on_ready(void *data) {
         OffWork *work = data;
-        work->scripts = g_hash_table_new_full(NULL, NULL, (GDestroyNotify) script_free, NULL);
-        Script *script = script_new(work->monitor, work->scripts);
+        Script *script = images_qemu_script(work->qemu);
         for (guint i = 0; i < work->images->len; i++) {
                 const OffImage *image = work->images->pdata[i];
-                add_image(script, (int) i + 1, image->of->target, image->of->format, image->fd);
+                add_image(script, i + 1, image->of->target, image->of->format, image->fd);
         }
         if (work->scratch >= 0)
-                add_image(script, (int) work->images->len + 1, SCRATCH, "qcow2", work->scratch);
+                add_image(script, work->images->len + 1, SCRATCH, "qcow2", work->scratch);
         script_run(script, on_opened_by_qemu, work);
 }
 
-static void on_event(void *data, const char *name, JsonObject *arguments) {
-        const OffWork *work = data;
-        (void) arguments;
-        if (work->job && strcmp(name, "JOB_STATUS_CHANGE") == 0)
-                monitor_job_told(work->job);
-}
-
-static void on_closed(void *data, const GError *error) {
-        OffWork *work = data;
-        (void) error; /* what it has said is told when it has ended */
-        process_end(work->process);
-}
-
-static const MonitorListener listener = { .ready = on_ready, .event = on_event, .closed = on_closed };
-
-static void on_ended(void *data, int status) {
-        OffWork *work = data;
-        char output[OUTPUT_BYTES_MAX] = "";
-        g_autoptr(GError) error = NULL;
-        ssize_t n = read(work->output, output, sizeof output);
-        g_autofree char *said = g_strndup(output, n > 0 ? (size_t) n : 0), *valid = g_utf8_make_valid(said, -1);
-        if (!work->is_done || status != 0 || work->failure)
-                virtbus_error_set(&error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "%s",
-                                  work->failure        ? work->failure->message
-                                  : *g_strstrip(valid) ? valid
-                                                       : "QEMU has failed");
-        end(work, error);
+static void on_ended(void *data, const GError *error) {
+        end(data, error);
 }
 
 static bool start(OffWork *work, GError **error) {
-        const Host *host = host_of(work->connection);
-        int output[2];
-        if (pipe2(output, O_CLOEXEC | O_NONBLOCK) < 0)
-                return virtbus_error_set_errno(error, errno, "%s cannot be started", work->emulator);
-        g_autofd int log = output[1];
-        work->output = output[0];
-        const ProcessSetup setup = {
-                .log = log,
-                .uid = host->uid,
-                .gid = host->gid,
-                .confinement = &host->helpers,
-                .seconds = SNAPSHOT_SECONDS,
+        const ImagesQemuSetup setup = {
+                .connection = work->connection, .emulator = work->emulator, .ready = on_ready, .ended = on_ended, .data = work
         };
-        const BareQemu qemu = {
-                .emulator = work->emulator,
-                .machine = "none,accel=tcg",
-                .setup = &setup,
-                .listener = &listener,
-                .monitor_data = work,
-                .ended = on_ended,
-                .process_data = work,
-        };
-        work->process = bare_qemu_new(work->connection->event, &qemu, &work->monitor, error);
-        if (work->process)
-                process_go(work->process);
-        return work->process != NULL;
+        work->qemu = images_qemu_new(&setup, error);
+        return work->qemu != NULL;
 }
 
 /* Opening */
@@ -382,7 +305,6 @@ static void begin(Operation *operation, const SnapshotDefinition *definition, co
                 .all = all ? all : g_ptr_array_new(),
                 .images = g_ptr_array_new_with_free_func((GDestroyNotify) image_free),
                 .scratch = -1,
-                .output = -1,
         };
         for (guint i = 0; domain_is_active(domain) && !task->only_looks && i < work->all->len;) { /* its QEMU has these */
                 const SnapshotImage *image = work->all->pdata[i];

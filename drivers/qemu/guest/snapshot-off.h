@@ -7,9 +7,6 @@
 #include "domain/operation.h"
 #include "domain/snapshot-definition.h"
 
-/* How long that QEMU may use a processor, in seconds: reference counts of a large image are many. */
-#define SNAPSHOT_SECONDS 3600
-
 void snapshot_off_prepare(Operation *operation);
 void snapshot_off_create(Operation *operation);
 void snapshot_off_load(Operation *operation);
