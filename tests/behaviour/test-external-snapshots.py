@@ -412,7 +412,7 @@ def a_branch_that_was_left_is_kept():
 
 def a_driver_that_is_killed_while_it_merges_loses_nothing():
     domain, path = start(qemu, "mend", devices=disk(image("mend-data.img"), "vdb"))
-    for instant in (0, 5, 10, 20, 40):  # milliseconds
+    for instant in (5, 15, 40):  # milliseconds
         names_made = ("one", "two")
         for name in names_made:
             create(domain, name, disk_only=True)
@@ -445,7 +445,7 @@ def a_driver_that_is_killed_while_it_merges_loses_nothing():
     qemu.do(domain, "Destroy")
     found = sorted(numbers(path))
     assert found == list(range(found[0], found[0] + len(found)))
-    for instant in (15, 30, 45):  # the same of a domain that is off
+    for instant in (15, 40):  # the same of a domain that is off
         create(domain, "one", disk_only=True)
         subprocess.run(["qemu-io", "-c", f"write -P {instant} 8M 1M", work("mend.one")], check=True, capture_output=True)
         kept = content(work("mend.one"))
