@@ -203,6 +203,7 @@ static const FlagOption monitor_flags[] = { { MONITOR_HUMAN, NULL }, {} };
 const CallRow domain_calls[] = {
         { REMOTE_DOMAIN_GET_STATE, get_state, NULL, READS },
         { REMOTE_DOMAIN_GET_LAUNCH_SECURITY_INFO, get_launch_security, NULL, READS, security_flags },
+        { REMOTE_DOMAIN_SET_LAUNCH_SECURITY_STATE, refuse_sev, NULL, CHANGES },
         { REMOTE_NODE_GET_SEV_INFO, refuse_sev, NULL, READS, security_flags },
         { REMOTE_DOMAIN_GET_XML_DESC, get_xml, NULL, READS, xml_flags },
         { REMOTE_DOMAIN_GET_OS_TYPE, row_string, "OSType" },

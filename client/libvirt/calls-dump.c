@@ -26,8 +26,10 @@
 #define ERROR_UNSPECIFIED 1
 #define ERROR_NO_SPACE 2
 
-/* A dump has nothing but the guest's memory. */
-static const FlagOption dump_flags[] = { { DUMP_CRASH, NULL }, { DUMP_RESET, NULL }, FLAG_IS_ALWAYS_SO(16), {} };
+/* A dump has nothing but the guest's memory (16), and a guest that ran runs on as soon as it is written (2). */
+static const FlagOption dump_flags[] = {
+        { DUMP_CRASH, NULL }, FLAG_IS_ALWAYS_SO(2), { DUMP_RESET, NULL }, FLAG_IS_ALWAYS_SO(16), {}
+};
 static const FlagOption resize_flags[] = { { RESIZE_BYTES, NULL }, {} };
 
 /* What is to be done with the guest afterwards. */

@@ -8,10 +8,10 @@
 #define DOMAIN INTERFACE("Domain")
 #define CONNECTION INTERFACE("Connection")
 
+#define SAVE_RUNNING 2
 #define SAVE_PAUSED 4
 
-/* A guest that was paused stays so when it is restored: RUNNING cannot be promised. */
-static const FlagOption save_flags[] = { { SAVE_PAUSED, "paused" }, {} };
+static const FlagOption save_flags[] = { { SAVE_RUNNING, "running" }, { SAVE_PAUSED, "paused" }, {} };
 
 /* The procedures with a document have it where the others have nothing. */
 static const char *document_of(const Call *call) {
@@ -33,8 +33,9 @@ static void restore(Call *call) {
         GVariantBuilder options;
         const char *document = document_of(call);
         g_variant_builder_init(&options, G_VARIANT_TYPE_VARDICT);
-        if (call->flags & SAVE_PAUSED)
-                g_variant_builder_add(&options, "{sv}", "paused", g_variant_new_boolean(TRUE));
+        for (const FlagOption *known = save_flags; known->flag; known++)
+                if (call->flags & known->flag)
+                        g_variant_builder_add(&options, "{sv}", known->option, g_variant_new_boolean(TRUE));
         if (document)
                 g_variant_builder_add(&options, "{sv}", "xml", g_variant_new_string(document));
         call_ask_job(call, call->client->connection, CONNECTION, "RestoreDomain",
@@ -42,10 +43,8 @@ static void restore(Call *call) {
 }
 
 #define SAVED_SECURE 1
-#define SAVED_RUNNING 2
 
 static const FlagOption saved_flags[] = { { SAVED_SECURE, NULL }, {} };
-static const FlagOption saved_define_flags[] = { { SAVED_RUNNING, "running" }, { SAVE_PAUSED, "paused" }, {} };
 
 static void get_saved(Call *call) {
         GVariantBuilder options;
@@ -80,9 +79,9 @@ const CallRow save_calls[] = {
         { REMOTE_DOMAIN_MANAGED_SAVE, row_job, "ManagedSave", CHANGES, save_flags },
         { REMOTE_DOMAIN_MANAGED_SAVE_REMOVE, row_method, "RemoveManagedSave", CHANGES },
         { REMOTE_DOMAIN_MANAGED_SAVE_GET_XML_DESC, get_saved, NULL, READS, saved_flags },
-        { REMOTE_DOMAIN_MANAGED_SAVE_DEFINE_XML, set_saved, NULL, CHANGES, saved_define_flags },
+        { REMOTE_DOMAIN_MANAGED_SAVE_DEFINE_XML, set_saved, NULL, CHANGES, save_flags },
         { REMOTE_DOMAIN_SAVE_IMAGE_GET_XML_DESC, get_saved, NULL, READS, saved_flags, .errors = no_file },
-        { REMOTE_DOMAIN_SAVE_IMAGE_DEFINE_XML, set_saved, NULL, CHANGES, saved_define_flags },
+        { REMOTE_DOMAIN_SAVE_IMAGE_DEFINE_XML, set_saved, NULL, CHANGES, save_flags },
         { REMOTE_DOMAIN_SAVE, save, NULL, CHANGES },
         { REMOTE_DOMAIN_SAVE_FLAGS, save, NULL, CHANGES, save_flags },
         { REMOTE_DOMAIN_RESTORE, restore, NULL, CHANGES, .errors = no_file },

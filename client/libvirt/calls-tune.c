@@ -322,24 +322,49 @@ static void on_element(Call *call, GVariant *reply) {
                 call_refuse(call, LIBVIRT_NO_DOMAIN_METADATA, "metadata not found: Requested metadata element is not present");
 }
 
+static void answer_text(Call *call, const char *text) {
+        if (text && *text)
+                call_answer(call, g_variant_new("(s)", text));
+        else
+                call_refuse(call, LIBVIRT_NO_DOMAIN_METADATA, "metadata not found: Requested metadata element is not present");
+}
+
 /* Titles and descriptions are short: the properties have what a document has. */
 static void on_texts(Call *call, GVariant *properties) {
         int32_t type;
         const char *text = "";
         g_variant_get_child(call->arguments, 1, "i", &type);
         g_variant_lookup(properties, type == METADATA_TITLE ? "Title" : "Description", "&s", &text);
-        if (*text)
-                call_answer(call, g_variant_new("(s)", text));
-        else
-                call_refuse(call, LIBVIRT_NO_DOMAIN_METADATA, "metadata not found: Requested metadata element is not present");
+        answer_text(call, text);
+}
+
+/* What the properties have is the running guest's: a definition may have another. */
+static void on_definition(Call *call, GVariant *reply) {
+        g_autoptr(xmlDoc) document = NULL;
+        int32_t type;
+        xmlNode *root = row_root(call, reply, &document);
+        if (!root)
+                return;
+        g_variant_get_child(call->arguments, 1, "i", &type);
+        g_autofree char *text = document_value(root, type == METADATA_TITLE ? "title" : "description");
+        answer_text(call, text);
+}
+
+static void ask_element(Call *call, GVariant *properties) {
+        (void) properties;
+        call_ask(call, call->domain, DOMAIN, "GetMetadata",
+                 g_variant_new("(s@a{sv})", or_empty(call_optional(call, 2)), call_options(call)), "(s)", on_element);
 }
 
 static void get_metadata(Call *call) {
         int32_t type;
         g_variant_get_child(call->arguments, 1, "i", &type);
-        if (type == METADATA_ELEMENT)
-                call_ask(call, call->domain, DOMAIN, "GetMetadata",
-                         g_variant_new("(s@a{sv})", or_empty(call_optional(call, 2)), call_options(call)), "(s)", on_element);
+        if (type == METADATA_ELEMENT && call->flags & AFFECT_LIVE)
+                row_if_active(call, ask_element);
+        else if (type == METADATA_ELEMENT)
+                ask_element(call, NULL);
+        else if ((type == METADATA_TITLE || type == METADATA_DESCRIPTION) && call->flags)
+                row_document(call, on_definition);
         else if (type == METADATA_TITLE || type == METADATA_DESCRIPTION)
                 call_read(call, call->domain, DOMAIN, on_texts);
         else

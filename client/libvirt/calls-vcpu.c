@@ -22,13 +22,14 @@
 
 static const FlagOption pin_flags[] = { { 1, NULL }, { AFFECT_CONFIG, "inactive" }, {} };
 
-/* Where each of a domain's processors may run, by its document: maps of SIZE bytes, one after another. */
-static GByteArray *maps_of(const char *text, uint32_t count, size_t size) {
+/* Where processors of a domain may run, by its document: maps of SIZE bytes, one after another. NUMBERS: of which processors;
+ * NULL: of the first ones. */
+static GByteArray *maps_of(const char *text, const uint32_t *numbers, uint32_t count, size_t size) {
         g_autoptr(xmlDoc) document = document_read(text, NULL);
         GByteArray *maps = g_byte_array_new();
         g_byte_array_set_size(maps, (unsigned int) (count * size));
         for (uint32_t i = 0; i < count; i++) {
-                g_autofree char *cpus = document ? document_pin(document, "vcpupin", i) : NULL;
+                g_autofree char *cpus = document ? document_pin(document, "vcpupin", numbers ? numbers[i] : i) : NULL;
                 document_cpu_map(cpus, (uint32_t) sysconf(_SC_NPROCESSORS_CONF), maps->data + i * size, size);
         }
         return maps;
@@ -62,7 +63,7 @@ static void on_pins(Call *call, GVariant *reply) {
         if (!read_room(call, &room, &size))
                 return;
         int32_t n = MIN(room, (int32_t) MIN(max, 16384));
-        g_autoptr(GByteArray) maps = maps_of(text, (uint32_t) n, (size_t) size);
+        g_autoptr(GByteArray) maps = maps_of(text, NULL, (uint32_t) n, (size_t) size);
         call_answer(call, g_variant_new("(@ayi)", bytes_of(maps), n));
 }
 
@@ -91,6 +92,24 @@ static void get_emulator_pin(Call *call) {
         call_ask(call, call->domain, DOMAIN, "GetXML", g_variant_new("(@a{sv})", call_options(call)), "(s)", on_emulator_pin);
 }
 
+static GVariant *times_of(GVariant *stats, uint32_t vcpu) {
+        g_autofree char *name = g_strdup_printf("vcpu.%u", vcpu);
+        return stats ? g_variant_lookup_value(stats, name, G_VARIANT_TYPE_VARDICT) : NULL;
+}
+
+/* The numbers of N processors that are on: those of which something is told, where that is of so many, else the first ones. */
+static uint32_t *numbers_of(GVariant *stats, uint32_t n, uint32_t max) {
+        uint32_t *numbers = g_new(uint32_t, MAX(n, 1)), n_told = 0;
+        for (uint32_t i = 0; i < max && n_told < n; i++) {
+                g_autoptr(GVariant) times = times_of(stats, i);
+                if (times)
+                        numbers[n_told++] = i;
+        }
+        for (uint32_t i = 0; i < n && n_told < n; i++)
+                numbers[i] = i;
+        return numbers;
+}
+
 static void on_times(Call *call, GVariant *reply) {
         const char *text = call->state;
         int32_t room, size;
@@ -104,17 +123,19 @@ static void on_times(Call *call, GVariant *reply) {
         if (!read_room(call, &room, &size))
                 return;
         g_autoptr(GVariant) all = g_variant_get_child_value(reply, 0), own = g_variant_lookup_value(all, call->domain, NULL);
-        uint32_t n = MIN((uint32_t) room, count);
+        uint32_t n = MIN((uint32_t) room, MIN(count, max));
+        g_autofree uint32_t *numbers = numbers_of(own, n, max);
         g_variant_builder_init(&infos, G_VARIANT_TYPE("a(uiti)"));
         for (uint32_t i = 0; i < n; i++) {
-                g_autofree char *name = g_strdup_printf("vcpu.%u", i);
-                g_autoptr(GVariant) group = own ? g_variant_lookup_value(own, name, G_VARIANT_TYPE_VARDICT) : NULL;
-                uint64_t time = 0;
+                g_autoptr(GVariant) group = times_of(own, numbers[i]);
+                uint64_t time = 0, processor;
                 if (group)
                         g_variant_lookup(group, "time", "t", &time);
-                g_variant_builder_add(&infos, "(uiti)", i, VCPU_RUNNING, time * NANOSECONDS, CPU_NOT_TOLD);
+                bool told = group && g_variant_lookup(group, "processor", "t", &processor) && processor <= INT32_MAX;
+                g_variant_builder_add(&infos, "(uiti)", numbers[i], VCPU_RUNNING, time * NANOSECONDS,
+                                      told ? (int32_t) processor : CPU_NOT_TOLD);
         }
-        g_autoptr(GByteArray) maps = maps_of(text, n, (size_t) size);
+        g_autoptr(GByteArray) maps = maps_of(text, numbers, n, (size_t) size);
         call_answer(call, g_variant_new("(a(uiti)@ay)", &infos, bytes_of(maps)));
 }
 

@@ -78,6 +78,8 @@ const OptionEntry option_entries[] = {
           "For Prometheus and the like, also of domains that are off" },
         { "paused", 0, OPTION_FLAG, PLACE(paused), " start define create save restore ", NULL, "Leave its processors stopped" },
         { "paused", 0, OPTION_FLAG, PLACE(paused), " saved ", NULL, "With another document: its processors stay stopped" },
+        { "running", 0, OPTION_FLAG, PLACE(running), " save restore ", NULL,
+          "Let its processors run, also where they are stopped" },
         { "running", 0, OPTION_FLAG, PLACE(running), " saved ", NULL, "With another document: its processors run" },
         { "paused", 0, OPTION_FLAG, PLACE(paused), " snapshot ", NULL, "Of revert: leave its processors stopped" },
         { "property", 'p', OPTION_TEXTS, PLACE(properties), " show ", "NAME", "Only this property; again for more" },

@@ -181,6 +181,8 @@ int verb_save(Ctl *ctl, char **arguments) {
         g_variant_dict_init(&options, NULL);
         if (ctl->paused)
                 g_variant_dict_insert(&options, "paused", "b", TRUE);
+        if (ctl->running)
+                g_variant_dict_insert(&options, "running", "b", TRUE);
         if (ctl->compression)
                 g_variant_dict_insert(&options, "compression", "s", ctl->compression);
         GVariant *given = g_variant_dict_end(&options);
@@ -202,7 +204,10 @@ int verb_restore(Ctl *ctl, char **arguments) {
         g_autoptr(GVariant) answer = NULL;
         if (!connection)
                 return ctl_fail(g_steal_pointer(&error));
-        GVariant *options = ctl_options(ctl->paused ? "paused" : NULL, NULL);
+        GVariant *options = ctl_options(ctl->paused    ? "paused"
+                                        : ctl->running ? "running"
+                                                       : NULL,
+                                        ctl->paused && ctl->running ? "running" : NULL, NULL);
         const char *path = g_dbus_proxy_get_object_path(G_DBUS_PROXY(connection));
         if (strcmp(arguments[0], "-") == 0)
                 answer = call_with_fd(ctl, path, CONNECTION, "RestoreDomainFromFD", options, STDIN_FILENO, &error);

@@ -151,6 +151,26 @@ void xml_layout(xmlDoc *document) {
         lay_out(root, "", NULL, step);
 }
 
+/* Takes as many blanks off the beginning of each line between elements. */
+static void move_left(xmlNode *element, size_t n) {
+        if (!is_structure(element))
+                return;
+        for (xmlNode *child = element->children; child; child = child->next) {
+                const char *indentation = indentation_in(child);
+                if (is_element(child))
+                        move_left(child, n);
+                else if (indentation) {
+                        g_autofree char *moved = g_strconcat("\n", indentation + MIN(n, strlen(indentation)), NULL);
+                        xmlNodeSetContent(child, (const xmlChar *) moved);
+                }
+        }
+}
+
+void xml_layout_alone(xmlNode *copy, const xmlNode *element) {
+        const char *indentation = element->prev ? indentation_in(element->prev) : NULL;
+        move_left(copy, indentation ? strlen(indentation) : 0);
+}
+
 void xml_layout_close_up(xmlNode *element) {
         xmlNode *before = element->prev;
         if (!indentation_in(before) || !indentation_in(element->next))

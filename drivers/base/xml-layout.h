@@ -17,5 +17,8 @@ void xml_layout_keep(xmlNode *element);
  * its elements: libxml2 indents it then. */
 void xml_layout(xmlDoc *document);
 
+/* Takes off the lines of a copy of an element the indentation that the element has in its document. */
+void xml_layout_alone(xmlNode *copy, const xmlNode *element);
+
 /* Takes the blanks before an element away that is about to be removed, where they would leave an empty line. */
 void xml_layout_close_up(xmlNode *element);

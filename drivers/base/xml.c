@@ -232,6 +232,14 @@ char *xml_element_text(xmlNode *element) {
         return copy;
 }
 
+char *xml_element_alone(xmlNode *element) {
+        xmlNode *copy = xmlDocCopyNode(element, element->doc, 1);
+        xml_layout_alone(copy, element);
+        char *text = xml_element_text(copy);
+        xmlFreeNode(copy);
+        return text;
+}
+
 bool xml_is(const xmlNode *element, const char *name) {
         return strcmp((const char *) element->name, name) == 0;
 }

@@ -40,6 +40,9 @@ char *xml_checked_text(xmlDoc *document, GError **error);
 /* One element as text. */
 char *xml_element_text(xmlNode *element);
 
+/* The same where it stands alone: without the indentation that it has in its document. */
+char *xml_element_alone(xmlNode *element);
+
 /* The first child element of that name (NULL for any), and the next one after a sibling. */
 xmlNode *xml_child(const xmlNode *element, const char *name);
 xmlNode *xml_next(const xmlNode *element, const char *name);

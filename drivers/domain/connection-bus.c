@@ -41,13 +41,15 @@ static void bus_create_domain(Call *call, Connection *self, const char *xml, sd_
 static void restore(Call *call, Connection *self, const char *path, int fd, sd_bus_message *options) {
         g_autoptr(GError) error = NULL;
         const char *xml = NULL;
-        bool paused = false;
+        bool running = false, paused = false;
+        SavedRuns runs;
         if ((!path || path_check(path, &error)) &&
             offers_check(self, HYPERVISOR_HAS(self->hypervisor, saving, save_memory), "RestoreDomain", &error) &&
-            options_read(options, &error, "paused", 'b', &paused, "xml", 's', &xml, NULL)) {
+            options_read(options, &error, "running", 'b', &running, "paused", 'b', &paused, "xml", 's', &xml, NULL) &&
+            saved_runs_choose(running, paused, &runs, &error)) {
                 int copy = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 3) : -1;
                 if (fd < 0 || copy >= 0)
-                        restore_begin(self, path, copy, xml, paused, call);
+                        restore_begin(self, path, copy, xml, runs, call);
                 else
                         call_fail_errno(call, -errno);
                 return;

@@ -370,15 +370,18 @@ static void bus_peek_memory(Call *call, Domain *self, uint64_t address, uint64_t
 static void save(Call *call, Domain *self, const char *path, int fd, sd_bus_message *options) {
         g_autoptr(GError) error = NULL;
         const char *compression = "";
-        bool paused = false;
+        bool running = false, paused = false;
+        SavedRuns runs;
         g_autofd int copy = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 3) : -1;
         Saving *saving = NULL;
         if (fd >= 0 && copy < 0) {
                 call_fail_errno(call, -errno);
                 return;
         }
-        if (options_read(options, &error, "compression", 's', &compression, "paused", 'b', &paused, NULL))
-                saving = saving_new(path, steal_fd(&copy), compression, paused, &error);
+        if (options_read(options, &error, "compression", 's', &compression, "running", 'b', &running, "paused", 'b', &paused,
+                         NULL) &&
+            saved_runs_choose(running, paused, &runs, &error))
+                saving = saving_new(path, steal_fd(&copy), compression, runs, &error);
         if (saving)
                 domain_operate(self, save_new(call, saving));
         else

@@ -48,5 +48,5 @@ bool words_set_metadata(DeviceChange *change, const char *uri, const char *key, 
 char *words_get_metadata(const char *document, const char *uri) {
         g_autoptr(xmlDoc) parsed = xml_parse_own(document, "domain", NULL);
         xmlNode *element = parsed ? definition_edit_find_metadata(xmlDocGetRootElement(parsed), uri) : NULL;
-        return element ? xml_element_text(element) : g_strdup("");
+        return element ? xml_element_alone(element) : g_strdup("");
 }

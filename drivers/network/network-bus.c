@@ -117,7 +117,7 @@ static void bus_get_metadata(Call *call, Network *self, const char *uri, sd_bus_
         if (!registry_check_options(call, options))
                 return;
         xmlNode *element = definition_edit_find_metadata(xmlDocGetRootElement(network_definition(self)->document), uri);
-        g_autofree char *text = element ? xml_element_text(element) : g_strdup("");
+        g_autofree char *text = element ? xml_element_alone(element) : g_strdup("");
         reply_network_get_metadata(call, text);
 }
 

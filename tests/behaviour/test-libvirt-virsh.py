@@ -75,6 +75,10 @@ def what_a_change_leaves_alone_stays_as_it_is():
     """What was chosen for this run: the port of a display, and a terminal, which virsh reads of the document."""
     virsh("define", os.path.join(FOLDER, "web.xml"))
     virsh("start", "web", "--paused")
+    virsh("desc", "web", "--live", "--title", "of this run")
+    assert (virsh("desc", "web", "--title"), virsh("desc", "web", "--title", "--config")) == ("of this run", "A title")
+    assert virsh("metadata", "web", "http://my.org/") == "<m>\n  <a>1</a>\n</m>", virsh("metadata", "web", "http://my.org/")
+    assert "CPU:            -" not in virsh("vcpuinfo", "web"), virsh("vcpuinfo", "web")
     display, terminal = virsh("vncdisplay", "web"), virsh("ttyconsole", "web")
     assert display.startswith("127.0.0.1:") and int(display.split(":")[1]) >= 0 and terminal.startswith("/dev/pts/"), (display, terminal)
     virsh("attach-disk", "web", f"{FOLDER}/c.qcow2", "vdb", "--subdriver", "qcow2")

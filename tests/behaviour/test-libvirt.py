@@ -380,7 +380,7 @@ def what_runs_is_dumped_resized_and_displayed():
     assert os.stat(core).st_size > 0 and os.stat(core).st_mode & 0o777 == 0o600
     contains(virsh("dump", "shown", core, "--memory-only", "--format", "kdump-zlib", fails=True), "ELF")
     contains(virsh("dump", "shown", f"{ROOT}/nowhere/core", fails=True), "failed to create")
-    contains(virsh("dump", "shown", core, "--live", fails=True), "unsupported flags")
+    contains(virsh("dump", "shown", core, "--bypass-cache", fails=True), "unsupported flags")
     contains(virsh("domblkerror", "shown"), "No errors found")
     contains(virsh("blockresize", "shown", "vdz", "2M", fails=True), "disk 'vdz' was not found in the domain config")
     contains(virsh("blockresize", "shown", "vda", "2M"), "is resized")

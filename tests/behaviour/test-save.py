@@ -189,7 +189,14 @@ def it_stays_paused_if_it_was_or_if_it_is_asked_to():
     _domain, job = restore(f"{WORK}/paused", paused=True)
     succeeds(job)
     assert get("State") == "paused"
-    hypervisor.do(state["domain"], "Resume")
+    for saved, restored in (({"running": True}, {}), ({}, {"running": True})):
+        if get("State") == "running":
+            hypervisor.do(state["domain"], "Suspend")
+        succeeds(save(f"{WORK}/paused", **saved))
+        _domain, job = restore(f"{WORK}/paused", **restored)
+        succeeds(job)
+        assert get("State") == "running"
+    expect("InvalidArgument", save, f"{WORK}/paused", running=True, paused=True)
     check_remembers("first")
 
 

@@ -77,8 +77,8 @@ static void on_read(Restoring *restoring, const GError *error, void *data) {
                 turns_take(restore->connection->turns, definition->uuid, definition->name, on_turn, restore);
 }
 
-void restore_begin(Connection *connection, const char *path, int fd, const char *xml, bool paused, Call *call) {
+void restore_begin(Connection *connection, const char *path, int fd, const char *xml, SavedRuns runs, Call *call) {
         Restore *restore = g_new0(Restore, 1);
         *restore = (Restore){ .connection = connection, .call = call };
-        restore->restoring = restoring_new(connection, path, fd, call->uid, xml, paused, on_read, restore);
+        restore->restoring = restoring_new(connection, path, fd, call->uid, xml, runs, on_read, restore);
 }

@@ -17,7 +17,8 @@
 struct Restoring {
         Connection *connection;
         char *path, *xml;
-        bool paused, in_worker, is_forgotten;
+        SavedRuns runs;
+        bool in_worker, is_forgotten;
         int fd;
         SaveHeader header;
         Definition *definition;
@@ -42,7 +43,7 @@ int restoring_fd(const Restoring *restoring) {
 }
 
 bool restoring_runs(const Restoring *restoring) {
-        return restoring->header.running && !restoring->paused;
+        return saved_runs(restoring->runs, restoring->header.running);
 }
 
 bool restoring_is_read(const Restoring *restoring) {
@@ -126,7 +127,7 @@ static void on_header_read(void *data, const GError *error) {
         restoring->read(restoring, failure, restoring->data);
 }
 
-Restoring *restoring_new(Connection *connection, const char *path, int fd, uid_t user, const char *xml, bool paused,
+Restoring *restoring_new(Connection *connection, const char *path, int fd, uid_t user, const char *xml, SavedRuns runs,
                          RestoringRead read, void *data) {
         Restoring *restoring = g_new0(Restoring, 1);
         *restoring = (Restoring){
@@ -134,7 +135,7 @@ Restoring *restoring_new(Connection *connection, const char *path, int fd, uid_t
                 .path = g_strdup(path),
                 .fd = fd,
                 .xml = xml && *xml ? g_strdup(xml) : NULL,
-                .paused = paused,
+                .runs = runs,
                 .in_worker = true,
                 .read = read,
                 .data = data,

@@ -5,6 +5,7 @@
  * front of the hypervisor. It knows no operation: restore.h and start.h do. */
 
 #include "domain/domain.h"
+#include "domain/operations/save-image.h"
 
 typedef struct Restoring Restoring;
 
@@ -13,7 +14,7 @@ typedef void (*RestoringRead)(Restoring *restoring, const GError *error, void *d
 
 /* Begins to read PATH, or FD (which is taken). XML is used instead of the saved document, or NULL; PAUSED: its processors stay
  * stopped, whatever they were. READ follows, unless it is freed before. */
-Restoring *restoring_new(Connection *connection, const char *path, int fd, uid_t user, const char *xml, bool paused,
+Restoring *restoring_new(Connection *connection, const char *path, int fd, uid_t user, const char *xml, SavedRuns runs,
                          RestoringRead read, void *data);
 void restoring_free(Restoring *restoring);
 

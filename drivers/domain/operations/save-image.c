@@ -75,6 +75,16 @@ static bool read_all(int fd, char *data, size_t size, GError **error) {
         return true;
 }
 
+bool saved_runs_choose(bool running, bool paused, SavedRuns *runs, GError **error) {
+        *runs = running ? SAVED_RUNS : paused ? SAVED_PAUSED : SAVED_AS_IT_WAS;
+        return !(running && paused) ||
+               virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "the options running and paused exclude each other");
+}
+
+bool saved_runs(SavedRuns runs, bool it_ran) {
+        return runs == SAVED_AS_IT_WAS ? it_ran : runs == SAVED_RUNS;
+}
+
 static const char *const state_names[] = { "paused", "running" };
 
 bool save_header_write(int fd, const SaveHeader *header, GError **error) {

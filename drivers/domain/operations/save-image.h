@@ -28,6 +28,17 @@ typedef struct SaveHeader {
 
 void save_header_clear(SaveHeader *header);
 
+/* Whether its processors are to run when it is restored, whatever it was. */
+typedef enum SavedRuns {
+        SAVED_AS_IT_WAS,
+        SAVED_RUNS,
+        SAVED_PAUSED,
+} SavedRuns;
+
+/* What a caller's options "running" and "paused" ask for; InvalidArgument where that is both. */
+bool saved_runs_choose(bool running, bool paused, SavedRuns *runs, GError **error);
+bool saved_runs(SavedRuns runs, bool it_ran);
+
 /* How a state can be compressed: the programs that do it, each with "-c", and "-dc" for the way back. NULL at the end. */
 extern const char *const save_compressions[];
 #define SAVE_UNCOMPRESSED "none"

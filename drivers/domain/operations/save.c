@@ -26,7 +26,8 @@ struct Saving {
         Connection *connection;
         char *path, *temporary; /* NULL where it is a descriptor, */
         uid_t user;             /* of this user */
-        bool managed, paused;
+        bool managed;
+        SavedRuns runs;
         char *compression, *program;
         int file, end; /* where it lies; what the hypervisor writes into */
         SaveHeader header;
@@ -47,7 +48,7 @@ Operation *save_new(Call *call, Saving *saving) {
         return operation;
 }
 
-Saving *saving_new(const char *path, int fd, const char *compression, bool paused, GError **error) {
+Saving *saving_new(const char *path, int fd, const char *compression, SavedRuns runs, GError **error) {
         bool plain = !*compression || strcmp(compression, SAVE_UNCOMPRESSED) == 0;
         g_autofree char *program = plain ? NULL : save_compression_program(compression, error);
         struct stat info;
@@ -66,7 +67,7 @@ Saving *saving_new(const char *path, int fd, const char *compression, bool pause
         *saving = (Saving){
                 .path = g_strdup(path),
                 .managed = !path && fd < 0,
-                .paused = paused,
+                .runs = runs,
                 .compression = g_strdup(plain ? SAVE_UNCOMPRESSED : compression),
                 .program = g_steal_pointer(&program),
                 .file = fd,
@@ -264,7 +265,7 @@ static void save_begin(Operation *operation) {
         saving->header = (SaveHeader){
                 .xml = definition_machine_text(domain->live), /* its images are looked at when it is restored */
                 .compression = g_strdup(saving->compression),
-                .running = domain->resumes && !saving->paused,
+                .running = saved_runs(saving->runs, domain->resumes),
         };
         if (saving->path)
                 saving->temporary = g_strdup_printf("%s.%0*x", saving->path, SAVE_NUMBER_DIGITS, g_random_int());

@@ -12,7 +12,7 @@ typedef struct Saving Saving;
 extern const OperationClass save_class;
 
 /* What is to be saved where: a PATH, or FD (which is taken), or neither for the domain's own managed save. NULL with an error. */
-Saving *saving_new(const char *path, int fd, const char *compression, bool paused, GError **error);
+Saving *saving_new(const char *path, int fd, const char *compression, SavedRuns runs, GError **error);
 
 /* Makes the operation of it, which is taken. */
 Operation *save_new(Call *call, Saving *saving);

@@ -172,7 +172,7 @@ static void on_read(void *data, const GError *error) {
                 if (xml) {
                         g_free(self->header.xml);
                         self->header.xml = xml;
-                        self->header.running = self->runs == SAVED_AS_IT_WAS ? self->header.running : self->runs == SAVED_RUNS;
+                        self->header.running = saved_runs(self->runs, self->header.running);
                         SavedDocument *next = g_steal_pointer(&self);
                         user_work_run(next->connection, next->user, replace, on_replaced, next);
                         return;
@@ -190,11 +190,8 @@ static void on_read(void *data, const GError *error) {
 
 bool saved_document_read_runs(sd_bus_message *options, SavedRuns *runs, GError **error) {
         bool running = false, paused = false;
-        if (!options_read(options, error, "running", 'b', &running, "paused", 'b', &paused, NULL))
-                return false;
-        *runs = running ? SAVED_RUNS : paused ? SAVED_PAUSED : SAVED_AS_IT_WAS;
-        return !(running && paused) ||
-               virtbus_error_set(error, VIRTBUS_ERROR_INVALID_ARGUMENT, "the options running and paused exclude each other");
+        return options_read(options, error, "running", 'b', &running, "paused", 'b', &paused, NULL) &&
+               saved_runs_choose(running, paused, runs, error);
 }
 
 static bool check(const SavedRequest *request, GError **error) {

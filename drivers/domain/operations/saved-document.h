@@ -5,12 +5,7 @@
  * one and takes its place then, whole: a driver that ends meanwhile leaves the old one. */
 
 #include "domain/domain.h"
-
-typedef enum SavedRuns {
-        SAVED_AS_IT_WAS,
-        SAVED_RUNS,
-        SAVED_PAUSED,
-} SavedRuns;
+#include "domain/operations/save-image.h"
 
 /* What a caller asks about a state: that of PATH, which the driver opens with its own rights, or, where that is NULL, what DOMAIN
  * goes on from at its next start. */

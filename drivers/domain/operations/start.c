@@ -84,7 +84,8 @@ static void read_managed(Operation *operation) {
         Connection *connection = operation->domain->connection;
         StartOptions *options = &((Start *) operation)->options;
         g_autofree char *path = managed_save_path(connection, operation->domain->uuid);
-        options->restoring = restoring_new(connection, path, -1, 0, NULL, options->paused, on_managed_read, operation);
+        options->restoring = restoring_new(connection, path, -1, 0, NULL, options->paused ? SAVED_PAUSED : SAVED_AS_IT_WAS,
+                                           on_managed_read, operation);
 }
 
 static void start_begin(Operation *operation) {

@@ -17,6 +17,15 @@ static unsigned number_of(xmlNode *element) {
         return text ? (unsigned) MIN(strtoul(text, NULL, 10), G_MAXINT) : 0;
 }
 
+/* Two children of one element change places; what stands between them stays. */
+static void swap(xmlNode *one, xmlNode *other) {
+        xmlNode *place = xmlNewDocNode(one->doc, NULL, (const xmlChar *) "place", NULL);
+        xmlReplaceNode(one, place);
+        xmlReplaceNode(other, one);
+        xmlReplaceNode(place, other);
+        xmlFreeNode(place);
+}
+
 /* Where processors are named one by one, those that are not are off; as many are there now as are on. Those that are on and the
  * first one stay, unless they say otherwise. */
 static void complete_online(xmlNode *root, xmlNode *vcpu) {
@@ -38,8 +47,14 @@ static void complete_online(xmlNode *root, xmlNode *vcpu) {
                         xml_set_number(one, "id", i);
                 default_set(one, "enabled", "no");
                 default_set(one, "hotpluggable", xml_attribute_is(one, "enabled", "yes") ? "no" : "yes");
-                xmlUnlinkNode(one); /* and again in the order of their numbers */
-                xmlAddChild(vcpus, one);
+                named[i] = one;
+        }
+        /* In the order of their numbers. */
+        xmlNode *place = xml_child(vcpus, "vcpu");
+        for (unsigned i = 0; i < n; i++) {
+                if (place != named[i])
+                        swap(place, named[i]);
+                place = xml_next(named[i], "vcpu");
         }
         if (n_on > 0)
                 xml_set_number(vcpu, "current", n_on);

@@ -21,15 +21,22 @@ static uint64_t tick(void) {
         return usec;
 }
 
-/* proc(5), /proc/PID/stat: utime and stime, fields 14 and 15. */
-static bool read_times(const char *path, uint64_t *user, uint64_t *system) {
+/* What a process or thread used, and the host's processor that it ran on last. */
+typedef struct Used {
+        uint64_t user, system, processor; /* the former in microseconds */
+} Used;
+
+/* proc(5), /proc/PID/stat: utime and stime, fields 14 and 15, and processor, field 39. */
+static bool read_used(const char *path, Used *used) {
         g_autofree char *text = NULL;
-        unsigned long long u, s;
+        unsigned long long user, system, processor;
         const char *end = g_file_get_contents(path, &text, NULL, NULL) ? strrchr(text, ')') : NULL;
-        if (!end || sscanf(end + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu", &u, &s) != 2)
+        if (!end || sscanf(end + 1,
+                           " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d %*d %*d %*d %*u %*u %*d %*u %*u"
+                           " %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*d %llu",
+                           &user, &system, &processor) != 3)
                 return false;
-        *user = u * tick();
-        *system = s * tick();
+        *used = (Used){ user * tick(), system * tick(), processor };
         return true;
 }
 
@@ -46,13 +53,13 @@ static bool read_delay(pid_t pid, pid_t thread, uint64_t *delay) {
 static void collect_process(Domain *domain, pid_t pid) {
         g_autofree char *stat = g_strdup_printf("/proc/%d/stat", pid), *statm = g_strdup_printf("/proc/%d/statm", pid),
                         *text = NULL;
-        uint64_t user, system;
+        Used used;
         unsigned long long pages;
-        if (read_times(stat, &user, &system)) {
+        if (read_used(stat, &used)) {
                 statistics_begin(domain, "cpu");
-                statistics_set(domain, "time", user + system);
-                statistics_set(domain, "user_time", user);
-                statistics_set(domain, "system_time", system);
+                statistics_set(domain, "time", used.user + used.system);
+                statistics_set(domain, "user_time", used.user);
+                statistics_set(domain, "system_time", used.system);
         }
         if (g_file_get_contents(statm, &text, NULL, NULL) && sscanf(text, "%*u %llu", &pages) == 1) {
                 statistics_begin(domain, "memory");
@@ -146,13 +153,15 @@ static void collect_balloon(Guest *guest) {
 static void collect_processors(Guest *guest) {
         for (guint i = 0; guest->process && i < guest->told->processors->len; i++) {
                 const Processor *processor = &g_array_index(guest->told->processors, Processor, i);
-                uint64_t user, system, delay;
+                uint64_t delay;
+                Used used;
                 g_autofree char *path = g_strdup_printf("/proc/%d/task/%d/stat", process_pid(guest->process), processor->thread),
                                 *group = g_strdup_printf("vcpu.%d", processor->index);
-                if (!read_times(path, &user, &system))
+                if (!read_used(path, &used))
                         continue;
                 statistics_begin(guest->domain, group);
-                statistics_set(guest->domain, "time", user + system);
+                statistics_set(guest->domain, "time", used.user + used.system);
+                statistics_set(guest->domain, "processor", used.processor);
                 if (read_delay(process_pid(guest->process), processor->thread, &delay))
                         statistics_set(guest->domain, "delay_ns", delay);
         }
