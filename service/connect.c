@@ -96,8 +96,7 @@ static int on_asking_name(sd_bus_message *reply, void *data, sd_bus_error *unuse
         (void) data;
         (void) unused;
         if (error)
-                log_warning("others may send to the connection that polkit is asked by: the name " ASKING_NAME
-                            " is not to be had: %s",
+                log_warning("cannot own the name " ASKING_NAME ", so that others may send to the connection that asks polkit: %s",
                             error->message);
         return 0;
 }

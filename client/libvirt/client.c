@@ -149,7 +149,7 @@ static bool prepare(Client *client) {
         }
         int r = confinement_enter(origin);
         if (r < 0 && r != -EOPNOTSUPP) {
-                log_error("a client is sent away, as system calls cannot be given up: %s", g_strerror(-r));
+                log_error("a client is sent away: cannot filter system calls: %s", g_strerror(-r));
                 return false;
         }
         return true;

@@ -107,12 +107,12 @@ static const char *enter_user_namespace(void) {
         write_map(users, (unsigned) syscall(SYS_geteuid));
         write_map(groups, (unsigned) syscall(SYS_getegid));
         if (unshare(CLONE_NEWUSER) < 0)
-                return "a user namespace is not to be had";
+                return "a user namespace cannot be created";
         if (!write_file("/proc/self/setgroups", "deny") || !write_file("/proc/self/uid_map", users) ||
             !write_file("/proc/self/gid_map", groups))
                 return "its user namespace cannot have its user";
         /* Who has no other user than root gains nothing by its namespace. */
-        return prctl(PR_SET_SECUREBITS, 3, 0, 0, 0) < 0 ? "privileges of a user namespace cannot be given up" : NULL;
+        return prctl(PR_SET_SECUREBITS, 3, 0, 0, 0) < 0 ? "the privileges of a user namespace cannot be dropped" : NULL;
 }
 
 static const char *enter_namespaces(unsigned parts) {
@@ -121,11 +121,11 @@ static const char *enter_namespaces(unsigned parts) {
                 int flag;
                 const char *failure;
         } namespaces[] = {
-                { CONFINE_ROOT, CLONE_NEWNS, "a mount namespace is not to be had" },
-                { CONFINE_IPC, CLONE_NEWIPC, "an ipc namespace is not to be had" },
-                { CONFINE_UTS, CLONE_NEWUTS, "a uts namespace is not to be had" },
-                { CONFINE_NETWORK, CLONE_NEWNET, "a network namespace is not to be had" },
-                { CONFINE_PROCESSES, CLONE_NEWPID, "a pid namespace is not to be had" },
+                { CONFINE_ROOT, CLONE_NEWNS, "a mount namespace cannot be created" },
+                { CONFINE_IPC, CLONE_NEWIPC, "an ipc namespace cannot be created" },
+                { CONFINE_UTS, CLONE_NEWUTS, "a uts namespace cannot be created" },
+                { CONFINE_NETWORK, CLONE_NEWNET, "a network namespace cannot be created" },
+                { CONFINE_PROCESSES, CLONE_NEWPID, "a pid namespace cannot be created" },
         };
         for (size_t i = 0; i < G_N_ELEMENTS(namespaces); i++)
                 if (parts & namespaces[i].part && unshare(namespaces[i].flag) < 0)

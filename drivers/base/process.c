@@ -217,7 +217,7 @@ static void run_child(const ProcessSetup *setup, pid_t parent, int null, int gat
         if (setup->confinement)
                 check_confined(program, confine_enter(setup->confinement));
         if (geteuid() == 0 && !give_up_root(setup))
-                fail_child(program, "privileges cannot be given up");
+                fail_child(program, "privileges cannot be dropped");
         if (!setup->may_gain_privileges)
                 prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
         /* Where the driver has ended before this, with the gate open, nobody would tell. */

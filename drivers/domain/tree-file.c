@@ -78,8 +78,8 @@ static bool check_way_up(const Reading *reading, const TreeItem *item, GError **
         for (guint i = 0; above->parent; i++) {
                 const TreeItem *parent = g_hash_table_lookup(reading->by_name, above->parent);
                 if (!parent)
-                        return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_XML, "'%s' has '%s' as parent, which is not there",
-                                                 above->name, above->parent);
+                        return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_XML,
+                                                 "'%s' names the parent '%s', which does not exist", above->name, above->parent);
                 if (i >= reading->file->items->len)
                         return virtbus_error_set(error, VIRTBUS_ERROR_INVALID_XML, "'%s' is below itself", item->name);
                 above = parent;

@@ -171,7 +171,7 @@ bool tree_check_parent(const Domain *domain, const TreeKind *kind, const TreeIte
                                    item->name);
         if (!parent)
                 return domain_fail(domain, error, VIRTBUS_ERROR_INVALID_ARGUMENT,
-                                   "%s '%s' has '%s' as parent, which is not there", kind->one, item->name, item->parent);
+                                   "%s '%s' names the parent '%s', which does not exist", kind->one, item->name, item->parent);
         return !tree_is_below(parent, kind, item->name) ||
                domain_fail(domain, error, VIRTBUS_ERROR_INVALID_ARGUMENT, "%s '%s' cannot be below '%s', which is below it",
                            kind->one, item->name, item->parent);

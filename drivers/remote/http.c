@@ -290,7 +290,7 @@ HttpRequest *http_ask(Http *http, const HttpQuestion *question, HttpDone done, v
                 return request;
         }
         if (!(request->curl = curl_easy_init())) {
-                refuse(request, VIRTBUS_ERROR_LIMIT_EXCEEDED, "there is no memory");
+                refuse(request, VIRTBUS_ERROR_LIMIT_EXCEEDED, "the host has no memory left");
                 return request;
         }
         request->length = question->length;
@@ -339,7 +339,8 @@ Http *http_new(sd_event *event, const char *name, const HttpTrust *trust, GError
         if (!http->multi || !http->share ||
             sd_event_add_time_relative(event, &http->timer, CLOCK_MONOTONIC, 0, TIMER_ACCURACY, on_time, http) < 0 ||
             sd_event_add_defer(event, &http->ready, on_ready, http) < 0) {
-                virtbus_error_set(error, VIRTBUS_ERROR_LIMIT_EXCEEDED, "%s cannot be connected to: there is no memory", name);
+                virtbus_error_set(error, VIRTBUS_ERROR_LIMIT_EXCEEDED, "%s cannot be connected to: the host has no memory left",
+                                  name);
                 return NULL;
         }
         sd_event_source_set_enabled(http->timer, SD_EVENT_OFF);

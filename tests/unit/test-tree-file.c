@@ -51,7 +51,7 @@ static void test_what_is_no_tree_is_refused(void) {
                   SNAPSHOTS("", SNAPSHOT("x", PARENT("a")) SNAPSHOT("a", PARENT("c")) SNAPSHOT("b", PARENT("a"))
                                                 SNAPSHOT("c", PARENT("b"))),
                   "below itself" },
-                { &snapshot_tree, SNAPSHOTS("", SNAPSHOT("a", PARENT("b"))), "'b' as parent" },
+                { &snapshot_tree, SNAPSHOTS("", SNAPSHOT("a", PARENT("b"))), "the parent 'b'" },
                 { &snapshot_tree, SNAPSHOTS("", SNAPSHOT("a", "") SNAPSHOT("a", "")), "twice" },
                 { &snapshot_tree, SNAPSHOTS("", PENDING("a") PENDING("b")), "twice" },
                 { &snapshot_tree, SNAPSHOTS("", PENDING("a") SNAPSHOT("a", "")), "half made" },
@@ -62,7 +62,7 @@ static void test_what_is_no_tree_is_refused(void) {
                 { &snapshot_tree, SNAPSHOTS("", "<snapshot>x</snapshot>"), "" },
                 { &snapshot_tree, CHECKPOINTS(""), "" },
                 { &checkpoint_tree, CHECKPOINTS(CHECKPOINT("a", PARENT("b")) CHECKPOINT("b", PARENT("a"))), "below itself" },
-                { &checkpoint_tree, CHECKPOINTS(CHECKPOINT("a", PARENT("b"))), "'b' as parent" },
+                { &checkpoint_tree, CHECKPOINTS(CHECKPOINT("a", PARENT("b"))), "the parent 'b'" },
         };
         for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
                 g_autoptr(GError) error = NULL;

@@ -148,7 +148,7 @@ static bool let_in(const Options *options, const char *name, int engine) {
         if (!user)
                 return false;
         if (!become(user, true)) {
-                log_error("user %s is not to be had: %s", user_name, g_strerror(errno));
+                log_error("cannot become the user %s: %s", user_name, g_strerror(errno));
                 return false;
         }
         int service = local_socket_connect(options->socket, SOCK_STREAM);

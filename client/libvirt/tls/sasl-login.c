@@ -145,7 +145,7 @@ int sasl_login_run(int socket, int front, const char *folder) {
                 int r = syscalls_restrict(&(Syscalls){ .unix_sockets = true }); /* saslauthd has one */
                 fine = r >= 0 || r == -EOPNOTSUPP;
                 if (!fine)
-                        log_error("system calls cannot be given up: %s", g_strerror(-r));
+                        log_error("cannot filter system calls: %s", g_strerror(-r));
         }
         fine = fine && talk(&login);
         sasl_dispose(&login.connection);

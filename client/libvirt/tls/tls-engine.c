@@ -267,7 +267,7 @@ int tls_engine_run(int socket, const TlsFiles *files, const TlsLogin *login, int
                 int r = syscalls_restrict(&(Syscalls){ 0 });
                 fine = r >= 0 || r == -EOPNOTSUPP;
                 if (!fine)
-                        log_error("system calls cannot be given up: %s", g_strerror(-r));
+                        log_error("cannot filter system calls: %s", g_strerror(-r));
         }
         if (fine && begin(&engine) && shake_hands(&engine) && verify(&engine) && (service = log_in(&engine, front, &ways)) >= 0) {
                 if (relay(&engine, service, &ways, -1, NULL))

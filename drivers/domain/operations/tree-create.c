@@ -168,9 +168,9 @@ bool tree_create_check_disk(const TreeCreate *self, const Definition *was, const
         for (guint i = 0; was && i < was->devices->len; i++)
                 if (strcmp(((const DeviceDefinition *) was->devices->pdata[i])->target, target) == 0)
                         return true;
-        return !was ||
-               domain_fail(self->operation.domain, error, VIRTBUS_ERROR_INVALID_ARGUMENT,
-                           "%s '%s' has a disk '%s', which its domain has not", tree_of(self)->one, self->item->name, target);
+        return !was || domain_fail(self->operation.domain, error, VIRTBUS_ERROR_INVALID_ARGUMENT,
+                                   "%s '%s' has a disk '%s', which its domain does not have", tree_of(self)->one,
+                                   self->item->name, target);
 }
 
 static void on_known(void *data, const GError *error) {

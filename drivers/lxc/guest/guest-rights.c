@@ -85,7 +85,7 @@ static bool become_user(const GuestPlan *plan) {
 bool guest_rights_limit(const GuestPlan *plan) {
         for (int i = 0; i < CAPABILITIES_MAX && prctl(PR_CAPBSET_READ, i) >= 0; i++)
                 if (!(plan->capabilities >> i & 1) && prctl(PR_CAPBSET_DROP, i) < 0)
-                        return guest_failure_set("capabilities cannot be given up");
+                        return guest_failure_set("capabilities cannot be dropped");
         return true;
 }
 
@@ -98,7 +98,7 @@ static bool give_up_capabilities(const GuestPlan *plan) {
                 uint32_t kept = data[i].permitted & (uint32_t) (plan->capabilities >> 32 * i);
                 data[i] = (struct __user_cap_data_struct){ .effective = kept, .permitted = kept };
         }
-        return syscall(SYS_capset, &header, data) == 0 || guest_failure_set("capabilities cannot be given up");
+        return syscall(SYS_capset, &header, data) == 0 || guest_failure_set("capabilities cannot be dropped");
 }
 
 bool guest_rights_become(const GuestPlan *plan) {

@@ -184,7 +184,7 @@ static bool start(Guest *guest) {
         GuestTerminal *terminals = calloc(guest->plan.n_consoles + 1, sizeof *terminals);
         guest->consoles = calloc(guest->plan.n_consoles + 1, sizeof *guest->consoles);
         if (!terminals || !guest->consoles)
-                return guest_failure_set("there is no memory for it");
+                return guest_failure_set("the host has no memory left for it");
         if (!guest_mounts_make(&guest->plan, terminals))
                 return false;
         for (unsigned i = 0; i < guest->plan.n_consoles; i++) {

@@ -315,8 +315,9 @@ static bool check_disk(const Domain *domain, const BackupRequest *request, const
                                    disk->name);
         return !disk->incremental || request->definition->pulls || request->reuse || strcmp(disk->format, "raw") != 0 ||
                domain_fail(domain, error, VIRTBUS_ERROR_INVALID_ARGUMENT,
-                           "disk '%s': of an increment of type raw nobody knows which parts it has: use qcow2, or with the "
-                           "option reuse the backup that it is to be written into",
+                           "disk '%s': an incremental backup of type raw cannot tell which parts it has: use type qcow2, or name "
+                           "the backup "
+                           "to write into, with the option reuse",
                            disk->name);
 }
 
