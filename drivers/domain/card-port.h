@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The ports that a domain's cards are connected to, of networks (type 'network') or of the host ('bridge', 'ethernet', 'direct'): asked for
- * from the networks' driver (virtbus-network), on behalf of who starts the domain or attaches the card; a domain that starts by
- * itself has been allowed them before. A port ends with its descriptors, and so with QEMU, or with the pair that it is an end
- * of, and so with its container: nothing is to be given back. */
+/* The ports that a domain's cards are connected to, of networks (type 'network') or of the host ('bridge', 'ethernet',
+ * 'direct'): asked for from the networks' driver (virtbus-network), on behalf of who starts the domain or attaches the card; a
+ * domain that starts by itself has been allowed them before. A port ends with its descriptors, and so with QEMU, or with the
+ * pair that it is an end of, and so with its container: nothing is to be given back. */
 
 #include "domain/domain.h"
 
@@ -32,8 +32,9 @@ char *card_port_place_text(const CardPort *port, const char *place);
 typedef struct CardPortAsking CardPortAsking;
 typedef void (*CardPortAsked)(void *data, const GError *error);
 
-/* Asks for it, on behalf of a sender, or of the driver itself (NULL). PLACE is its network, its bridge, or ""; WHOSE needs it, for
- * messages. Calls DONE, later, which frees what this returns; PORT and the texts are borrowed until then. NULL with an error. */
+/* Asks for it, on behalf of a sender, or of the driver itself (NULL). PLACE is its network, its bridge, or ""; WHOSE needs it,
+ * for messages. Calls DONE, later, which frees what this returns; PORT and the texts are borrowed until then. NULL with an
+ * error. */
 CardPortAsking *card_port_ask(Domain *domain, const char *on_behalf, CardPort *port, const char *place, const char *whose,
                               CardPortAsked done, void *data, GError **error);
 

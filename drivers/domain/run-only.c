@@ -50,6 +50,11 @@ static void drop_place(xmlNode *device) {
                         xmlUnsetProp(target, (const xmlChar *) "dev");
                 if (target && !target->properties && !target->children)
                         xml_remove(target);
+                xmlNode *guest = xml_child(device, "guest"); /* its name in a container */
+                if (guest)
+                        xmlUnsetProp(guest, (const xmlChar *) "actual");
+                if (guest && !guest->properties && !guest->children)
+                        xml_remove(guest);
                 xmlNode *source = xml_child(device, "source");
                 for (const char *const *name = port_attributes(device); source && *name; name++)
                         xmlUnsetProp(source, (const xmlChar *) *name);
@@ -126,6 +131,9 @@ void run_only_keep_port(const xmlNode *old, xmlNode *element) {
                 if (value && !there)
                         xml_set_attribute(xml_ensure_child(element, "source"), *name, value);
         }
+        g_autofree char *actual = xml_attribute(xml_child(old, "guest"), "actual");
+        if (actual)
+                xml_set_attribute(xml_ensure_child(element, "guest"), "actual", actual);
         g_autofree char *interface = xml_attribute(target, "dev");
         if (interface && !xml_child(element, "target"))
                 xml_set_attribute(xml_ensure_child(element, "target"), "dev", interface);

@@ -36,8 +36,8 @@ bool tap_open(const TapSetup *setup, int *fds, unsigned n, char **actual, int *i
 bool tap_open_queues(const char *path, const char *name, bool is_new, int *fds, unsigned n, char **actual);
 void tap_close(const int *fds, unsigned n);
 
-/* Takes the end of a pair (veth) of that number, which somebody has made and left outside of any bridge, in place of a tap: it has
- * the setup's name, and gets the rest of it, as tap_open does. */
+/* Takes the end of a pair (veth) of that number, which somebody has made and left outside of any bridge, in place of a tap: it
+ * has the setup's name, and gets the rest of it, as tap_open does. */
 bool tap_take_pair(const TapSetup *setup, int index, GError **error);
 
 /* Whether the interface of that number is there, with that name and alias. */

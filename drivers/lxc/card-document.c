@@ -186,35 +186,39 @@ static const char *or_none(const char *text) {
         return *text ? text : GUEST_NONE;
 }
 
-/* Whether another card has that name in the container. */
+/* Whether another card has that name in the container, or asks for it. */
 static bool is_taken(const xmlNode *devices, const char *name) {
-        for (const xmlNode *card = xml_child(devices, "interface"); card; card = xml_next(card, "interface")) {
-                g_autofree char *other = xml_attribute_at(card, "guest", "dev");
-                if (strcmp(other, name) == 0)
+        for (const xmlNode *card = xml_child(devices, "interface"); card; card = xml_next(card, "interface"))
+                if (xml_attribute_is(xml_child(card, "guest"), "dev", name) ||
+                    xml_attribute_is(xml_child(card, "guest"), "actual", name))
                         return true;
-        }
         return false;
 }
 
-/* Those that have none are eth0 and so on, as libvirt's are. */
-static char *inside_name(const xmlNode *devices, const xmlNode *card, unsigned *next) {
-        char *name = xml_attribute_at(card, "guest", "dev");
-        while (!*name) {
-                char *chosen = g_strdup_printf("eth%u", (*next)++);
-                if (!is_taken(devices, chosen)) {
+void card_document_choose_names(const xmlNode *devices) {
+        unsigned next = 0;
+        for (xmlNode *card = xml_child(devices, "interface"); card; card = xml_next(card, "interface")) {
+                g_autofree char *actual = xml_attribute_at(card, "guest", "actual"),
+                                *name = xml_attribute_at(card, "guest", "dev");
+                if (*actual)
+                        continue;
+                while (!*name) {
+                        char *chosen = g_strdup_printf("eth%u", next++);
+                        if (is_taken(devices, chosen))
+                                *chosen = '\0';
                         g_free(name);
-                        return chosen;
+                        name = chosen;
                 }
-                g_free(chosen);
+                xml_set_attribute(xml_ensure_child(card, "guest"), "actual", name);
         }
-        return name;
 }
 
-void card_document_put(const xmlNode *devices, void (*put)(void *data, const char *line), void *data) {
-        unsigned number = 0, next = 0;
-        for (const xmlNode *card = xml_child(devices, "interface"); card; card = xml_next(card, "interface"), number++) {
+void card_document_put(const xmlNode *devices, const xmlNode *only, void (*put)(void *data, const char *line), void *data) {
+        unsigned number = 0;
+        for (const xmlNode *card = only ? only : xml_child(devices, "interface"); card;
+             card = only ? NULL : xml_next(card, "interface"), number++) {
                 g_autofree char *mac = xml_attribute_at(card, "mac", "address"), *host = xml_attribute_at(card, "target", "dev"),
-                                *inside = inside_name(devices, card, &next);
+                                *inside = xml_attribute_at(card, "guest", "actual");
                 bool is_direct = xml_attribute_is(card, "type", "direct");
                 g_autofree char *lower = xml_attribute_at(card, "source", is_direct ? "dev" : "bridge");
                 uint64_t mtu = 0;

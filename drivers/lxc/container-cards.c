@@ -132,3 +132,20 @@ void container_cards_made(Container *container, const char *text, void (*fail)(C
         bool fine = go_on(container, &error);
         see(container, fine, error);
 }
+
+void container_cards_know(Container *container) {
+        guint n = 0;
+        for (guint i = 0; i < container->domain->live->devices->len; i++)
+                n += ((const DeviceDefinition *) container->domain->live->devices->pdata[i])->device_class ==
+                     DEVICE_NETWORK_INTERFACE;
+        g_auto(GStrv) words = g_strsplit(container->cards ? container->cards : "", " ", -1);
+        if (g_strv_length(words) <= 2 * n)
+                return;
+        g_autofree char *rest = g_strjoinv(" ", words + 2 * n);
+        container_cards_remove(rest);
+        g_clear_pointer(&words[2 * n], g_free);
+        for (char **word = words + 2 * n + 1; *word; word++)
+                g_free(*word);
+        g_free(container->cards);
+        container->cards = n > 0 ? g_strjoinv(" ", words) : NULL;
+}

@@ -14,3 +14,6 @@ void container_cards_forget(Container *container);
 
 /* Removes those that are left of a container that has ended, from a thread: TEXT is what its watcher said of them. */
 void container_cards_remove(const char *text);
+
+/* Of one that is found again: takes away what an earlier driver had put in, and not into the document yet. */
+void container_cards_know(Container *container);

@@ -299,7 +299,7 @@ int container_plan_make(const xmlNode *root, const GPtrArray *files, const GArra
         put_program(plan, root);
         put_rights(plan, root);
         put_filesystems(plan, root, files);
-        card_document_put(xml_child(root, "devices"), put_line, plan);
+        card_document_put(xml_child(root, "devices"), NULL, put_line, plan);
         put_members(plan, members);
         for (const xmlNode *element = xml_child(xml_child(root, "devices"), "console"); element;
              element = xml_next(element, "console"))
@@ -334,5 +334,13 @@ int container_plan_signal(const GuestEntry *entry, const char *stage, GError **e
         put(plan, "stage %s", stage);
         put_entry(plan, entry);
         put(plan, "signal %d %d", entry->signal, entry->process);
+        return seal(plan, error);
+}
+
+int container_plan_plug(const xmlNode *card, const GuestEntry *entry, const char *stage, GError **error) {
+        g_autoptr(GString) plan = g_string_new(NULL);
+        put(plan, "stage %s", stage);
+        put_entry(plan, entry);
+        card_document_put(NULL, card, put_line, plan);
         return seal(plan, error);
 }

@@ -34,3 +34,6 @@ int container_plan_make(const xmlNode *root, const GPtrArray *files, const GArra
 int container_plan_run(const xmlNode *root, const ContainerProgram *program, const GArray *members, const GuestEntry *entry,
                        const char *stage, GError **error);
 int container_plan_signal(const GuestEntry *entry, const char *stage, GError **error);
+
+/* The plan of a network card that comes into one that runs. */
+int container_plan_plug(const xmlNode *card, const GuestEntry *entry, const char *stage, GError **error);

@@ -14,6 +14,7 @@
 #include "domain/statistics.h"
 #include "link/counters.h"
 #include "lxc/container-group.h"
+#include "lxc/container-plug.h"
 #include "lxc/container-work.h"
 #include "lxc/container.h"
 
@@ -106,6 +107,9 @@ static void resize(Operation *operation) {
 }
 
 const HypervisorDevices container_devices = {
+        .attach = container_plug_attach,
+        .detach = container_plug_detach,
+        .update = container_plug_update,
         .resize = resize,
 };
 

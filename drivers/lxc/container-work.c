@@ -23,6 +23,7 @@ typedef struct Work {
         bool freezes;
         void (*prepared)(Container *container, const GArray *members, const GError *error);
         void (*removed)(void *container);
+        void (*unplugged)(Operation *operation); /* or NULL */
 } Work;
 
 static Work *work_new(const Domain *domain) {
@@ -172,8 +173,11 @@ static void on_operation_done(void *data, const GError *error) {
         Container *container = take_container(work);
         Domain *domain = container ? container->domain : NULL;
         g_autoptr(GError) named = domain && error ? domain_name_error(domain, error) : NULL;
-        if (domain && domain->operation == work->operation)
-                operation_finish(work->operation, named);
+        if (!domain || domain->operation != work->operation)
+                return;
+        if (work->unplugged && !error)
+                work->unplugged(work->operation);
+        operation_finish(work->operation, named);
 }
 
 static void run_operation(Operation *operation, Work *work, WorkFunction function) {
@@ -198,4 +202,17 @@ void container_work_limit(Operation *operation, xmlDoc *document) {
         Work *work = work_new(operation->domain);
         work->document = xmlCopyDoc(document, 1);
         run_operation(operation, work, limit);
+}
+
+static void unplug(void *data, GError **error) {
+        const Work *work = data;
+        (void) error;
+        container_cards_remove(work->cards);
+}
+
+void container_work_unplug(Operation *operation, const char *text, void (*done)(Operation *operation)) {
+        Work *work = work_new(operation->domain);
+        work->cards = g_strdup(text);
+        work->unplugged = done;
+        run_operation(operation, work, unplug);
 }

@@ -22,5 +22,8 @@ void container_work_thaw(const Container *container);
 /* Stops its processes, or lets them go on; the operation ends with that. */
 void container_work_freeze(Operation *operation, bool freezes);
 
+/* Removes a card, of which TEXT is as of container_cards_remove, and calls DONE before the operation ends. */
+void container_work_unplug(Operation *operation, const char *text, void (*done)(Operation *operation));
+
 /* Gives its group the limits of a document, which is copied; the operation ends with that. */
 void container_work_limit(Operation *operation, xmlDoc *document);

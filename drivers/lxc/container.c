@@ -19,6 +19,7 @@
 #include "domain/operations/start.h"
 #include "domain/run-only.h"
 #include "log.h"
+#include "lxc/card-document.h"
 #include "lxc/container-cards.h"
 #include "lxc/container-claim.h"
 #include "lxc/container-plan.h"
@@ -48,6 +49,8 @@ static void forget_run(Container *container) {
         container->init_gone = sd_event_source_disable_unref(container->init_gone);
         g_clear_pointer(&container->process, process_free);
         container_cards_forget(container);
+        if (container->forget_plug)
+                container->forget_plug(container);
         g_clear_pointer(&container->document, xmlFreeDoc);
         g_clear_pointer(&container->files, g_ptr_array_unref);
         g_clear_pointer(&container->ended, g_free);
@@ -354,6 +357,7 @@ static bool launch(Container *container, const GArray *members, GError **error) 
         container->listener = container_socket_listen(path, error);
         if (container->listener < 0)
                 return false;
+        card_document_choose_names(xml_child(xmlDocGetRootElement(container->document), "devices"));
         g_autofd int plan = container_plan_make(xmlDocGetRootElement(container->document), container->files, members,
                                                 container->listener, stage, error);
         if (plan < 0 || !make_process(container, members, plan, error))
@@ -480,6 +484,7 @@ void container_reattach(Operation *operation, xmlNode *saved) {
                 container_destroy(domain);
                 return;
         }
+        container_cards_know(container);
         g_autoptr(GError) failed = NULL;
         if (!connect_to(container, &failed)) {
                 fail_run(container, domain_name_error(domain, failed));

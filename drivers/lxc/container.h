@@ -35,9 +35,11 @@ typedef struct Container {
         struct ContainerCards *connecting; /* container-cards.c: those of its cards, as it starts; or NULL */
         char *ended;                       /* how it has ended, as guest.c says it; or NULL */
         GError *failure;
-        GQueue consoles;                           /* Console: that are being opened */
-        void (*left)(struct Container *container); /* it has gone, or is left: tells who goes into it; or NULL */
-        uint64_t began;                            /* CLOCK_MONOTONIC */
+        GQueue consoles;                                  /* Console: that are being opened */
+        void (*left)(struct Container *container);        /* it has gone, or is left: tells who goes into it; or NULL */
+        struct ContainerPlug *plug;                       /* container-plug.c: of a card that comes or changes; or NULL */
+        void (*forget_plug)(struct Container *container); /* what forgets that; or NULL */
+        uint64_t began;                                   /* CLOCK_MONOTONIC */
         unsigned n_short;
         unsigned n_working; /* pieces of work of a worker's, which know it: it is freed after them */
         bool is_ending, restarts;

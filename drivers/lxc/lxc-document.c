@@ -97,7 +97,7 @@ static const KnownElement elements[] = {
         { INTERFACE "/mac", "address" },
         { INTERFACE "/source", "network bridge portgroup portid dev mode=vepa,bridge,private,passthrough" },
         { INTERFACE "/target", "dev" },
-        { INTERFACE "/guest", "dev" },
+        { INTERFACE "/guest", "dev actual" },
         { INTERFACE "/link", "state=up,down" },
         { INTERFACE "/model",
           "type" }, /* of a machine's card: virt-install and Nova write it, and there is nothing to be done for it */

@@ -147,8 +147,8 @@ typedef struct PortRequest {
         bool (*check)(const Network *network, GError **error); /* whether the network may have ports: asked at both ends */
 } PortRequest;
 
-/* PORT is NULL with an error; else its descriptors, one for each queue, of a macvtap its holder, none of a pair, are closed when this
- * returns. */
+/* PORT is NULL with an error; else its descriptors, one for each queue, of a macvtap its holder, none of a pair, are closed
+ * when this returns. */
 typedef void (*PortDone)(void *data, const Port *port, const int *fds, unsigned n, const GError *error);
 
 /* Adds one: port-add.c. */

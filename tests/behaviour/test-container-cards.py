@@ -10,6 +10,7 @@ import json
 import os
 import re
 import signal
+import time
 
 from container_rig import CONNECTION, IDMAP, PATH, bus, container, define, do, document, groups, guests, make_root, patiently, say, state
 from face_rig import virsh_on
@@ -185,6 +186,54 @@ def a_port_has_the_filter_of_its_card():
     bus.wait(lambda: not pairs(), "the pairs to go")
 
 
+def cards_come_go_and_change_while_it_runs():
+    """In the container and in its document, also when the driver is killed; who stands in the way is named, and nothing is left."""
+    def attach(xml, **options):
+        return bus.call(domain, f"{NAME}.Domain", "AttachDevice", "sa{sv}", xml, variants(options))
+    rules = "<rule action='drop' direction='out'><mac/></rule>"
+    path = bus.call(HOST, f"{NAME}.NetworkFilters", "DefineFilter", "sa{sv}", f"<filter name='silent'>{rules}</filter>", {})
+    shell("ip link add br-h type bridge; ip link set br-h up; ip addr add 10.94.0.1/24 dev br-h")
+    with network("p") as net, container("plugs", script="exec sh", devices=card("ethernet"), more=IDMAP) as domain:
+        one = attach(card("bridge", "<ip address='10.94.0.7' prefix='24'/>", "<source bridge='br-h'/>", "52:54:00:aa:bb:02"))
+        two = attach(card("network", "<ip address='10.96.0.7' prefix='24'/><target dev='to-p'/>", "<source network='p'/>", "52:54:00:aa:bb:03"), config=True, live=True)
+        contains(say(domain, "ip link; ping -c1 -W5 10.94.0.1; ping -c1 -W5 10.96.0.1"), "eth1@", "eth2@", "10.94.0.1: seq=0", "10.96.0.1: seq=0")
+        assert len(ports(net)) == 1 and links()["to-p"]["master"] == "b-p"
+        contains(get_xml(domain), 'portid="', 'actual="eth2"', 'dev="to-p"')
+        # Its filter is another at once.
+        xml = card("network", "<ip address='10.96.0.7' prefix='24'/><target dev='to-p'/><filterref filter='silent'/>", "<source network='p'/>", "52:54:00:aa:bb:03")
+        bus.call(two, f"{NAME}.Device", "Update", "sa{sv}", xml, {})
+        assert next(iter(ports(net).values()))["Filter"] == "silent"
+        contains(say(domain, "ip neigh flush dev eth2; ping -c1 -W1 10.96.0.1"), "100% packet loss")
+        contains(expect("Unsupported", bus.call, two, f"{NAME}.Device", "Update", "sa{sv}", xml.replace("10.96.0.7", "10.96.0.8"), {}), "filterref")
+        bus.kill_driver("LXC")
+        assert state(domain) == "running"
+        bus.call(one, f"{NAME}.Device", "Detach", "a{sv}", {})
+        assert "eth1" not in say(domain, "ip link") and 'actual="eth1"' not in get_xml(domain)
+        for wrong, *parts in ((card("bridge", source="<source bridge='br-none'/>", mac="52:54:00:aa:bb:04"), "br-none"),
+                              (card("ethernet", "<guest dev='taken'/>", mac="52:54:00:aa:bb:04"), "taken")):
+            say(domain, "ip link set eth0 down; ip link set eth0 name taken")
+            contains(expect("HypervisorFailed", attach, wrong), "plugs", *parts)
+        contains(expect("NoSuchNetwork", attach, card("network", source="<source network='nobodys'/>", mac="52:54:00:aa:bb:04")), "nobodys")
+        contains(expect("Unsupported", attach, "<filesystem type='ram'><source usage='1'/><target dir='/x'/></filesystem>"), "filesystem")
+        assert len(pairs()) == 2, pairs()
+        # What is cut off leaves nothing, or all of it.
+        for step in range(6):
+            bus.begin(domain, f"{NAME}.Domain", "AttachDevice", "sa{sv}", card("ethernet", mac=f"52:54:00:aa:bb:1{step}"), {})
+            time.sleep(0.004 * step)
+            bus.kill_driver("LXC")
+            assert patiently(state, domain) == "running"
+            wanted = bus.call(domain, f"{NAME}.Domain", "GetXML", "a{sv}", {}).count("<interface")
+            bus.wait(lambda: len(pairs()) == wanted, "nothing but what its document says")  # pylint: disable=cell-var-from-loop
+        bus.call(f"{domain}/device/net0", f"{NAME}.Device", "Detach", "a{sv}", {})
+        contains(bus.call(domain, f"{NAME}.Domain", "GetXML", "a{sv}", variants({"inactive": True})), "to-p")
+        with virsh_on(bus, "lxc+unix:///system?socket={socket}") as virsh:
+            virsh("attach-interface", "plugs", "bridge", "br-h", "--mac", "52:54:00:aa:bb:05", "--live")
+            contains(virsh("domiflist", "plugs"), "52:54:00:aa:bb:05")
+            virsh("detach-interface", "plugs", "bridge", "--mac", "52:54:00:aa:bb:05", "--live")
+    bus.wait(lambda: not pairs(), "the pairs to go")
+    bus.call(path, f"{NAME}.NetworkFilter", "Undefine", "a{sv}", {})
+
+
 def no_caller_connects_a_pair_of_anothers():
     """Only a driver may name one: whose it is, it knows."""
     shell("ip link add theirs type veth peer name other")
@@ -241,4 +290,4 @@ def a_container_reaches_no_network_of_the_hosts():
 
 
 run([a_card_is_in_a_bridge, one_on_the_host_and_on_a_card_of_the_hosts, one_that_restarts_has_its_cards_again, nothing_is_left_whoever_is_killed,
-     a_card_is_a_port_of_a_network, a_port_has_the_filter_of_its_card, no_caller_connects_a_pair_of_anothers, what_cannot_be_is_named, a_container_reaches_no_network_of_the_hosts])
+     a_card_is_a_port_of_a_network, a_port_has_the_filter_of_its_card, cards_come_go_and_change_while_it_runs, no_caller_connects_a_pair_of_anothers, what_cannot_be_is_named, a_container_reaches_no_network_of_the_hosts])

@@ -16,8 +16,8 @@ typedef struct GuestInit {
 /* Makes it, in its control groups and with its users: it waits. False with a failure, and there is none. */
 bool guest_init_make(GuestPlan *plan, GuestInit *init);
 
-/* Lets it go on, with its cards' largest packets as the plan has them by now, and waits until it runs its program, whose input and output is the first terminal, if there is one; false with
- * a failure, and there is none. */
+/* Lets it go on, with its cards' largest packets as the plan has them by now, and waits until it runs its program, whose input
+ * and output is the first terminal, if there is one; false with a failure, and there is none. */
 bool guest_init_run(const GuestPlan *plan, GuestInit *init);
 
 /* Ends one that waits. */

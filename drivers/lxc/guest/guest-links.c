@@ -234,6 +234,19 @@ bool guest_links_make(const GuestPlan *plan, int pid) {
         return fine;
 }
 
+void guest_links_remove(const GuestPlan *plan) {
+        int fd = open_socket();
+        for (size_t i = 0; fd >= 0 && i < plan->n_cards; i++) {
+                Request request;
+                begin(&request, RTM_DELLINK, 0, &(struct ifinfomsg){ .ifi_index = plan->cards[i].index },
+                      sizeof(struct ifinfomsg));
+                if (plan->cards[i].index > 0 && ask(fd, &request, NULL, 0) < 0)
+                        break; /* it is gone with its container */
+        }
+        if (fd >= 0)
+                close(fd);
+}
+
 /* In the container */
 
 typedef struct Address {

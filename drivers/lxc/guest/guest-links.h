@@ -10,5 +10,8 @@
  * false with a failure: what there is goes with that process. */
 bool guest_links_make(const GuestPlan *plan, int pid);
 
+/* Removes those of which there is an end on the host. */
+void guest_links_remove(const GuestPlan *plan);
+
 /* In the container: sets them up, and gives them their addresses and routes. */
 bool guest_links_enter(const GuestPlan *plan);

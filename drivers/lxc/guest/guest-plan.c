@@ -188,9 +188,10 @@ bool guest_plan_read(int fd, GuestPlan *plan) {
                 if (!read_line(plan, line, blank + 1))
                         return false;
         }
-        if (!plan->stage || (!plan->arguments[0] && !plan->entry.signal))
+        if (!plan->stage || (!plan->arguments[0] && !plan->entry.signal && plan->n_cards == 0))
                 return false;
-        return plan->entry.init >= 0 || (plan->name && plan->n_mounts > 0 && strcmp(plan->mounts[0].target, "/") == 0);
+        return plan->entry.init >= 0 ||
+               (plan->arguments[0] && plan->name && plan->n_mounts > 0 && strcmp(plan->mounts[0].target, "/") == 0);
 }
 
 uint32_t guest_plan_outside(const GuestRange *ranges, size_t n, uint32_t inside) {

@@ -50,7 +50,8 @@ typedef struct GuestAddress {
         const char *address, *gateway; /* an address's peer; NULL: none */
 } GuestAddress;
 
-/* What is done in a container that runs, instead of making one: guest-enter.h. Descriptors; -1: none. */
+/* What is done in a container that runs, instead of making one: guest-enter.h, or, where the plan has a network card and nothing
+ * to run, guest-plug.h. Descriptors; -1: none. */
 typedef struct GuestEntry {
         int init;       /* its first process's: what is entered; -1: nothing is */
         int report;     /* a socket, for what the driver is told */

@@ -31,6 +31,7 @@
 #include "lxc/guest/guest-links.h"
 #include "lxc/guest/guest-mounts.h"
 #include "lxc/guest/guest-plan.h"
+#include "lxc/guest/guest-plug.h"
 #include "lxc/guest/guest-self.h"
 
 /* The longest message, either way. */
@@ -253,6 +254,8 @@ int main(int argc, char *argv[]) {
                 return EXIT_FAILURE;
         }
         close(atoi(argv[1]));
+        if (guest.plan.entry.init >= 0 && !guest.plan.arguments[0] && guest.plan.n_cards > 0)
+                guest_plug(&guest.plan);
         if (guest.plan.entry.init >= 0)
                 guest_enter(&guest.plan);
         if (chdir("/") < 0 || fcntl(guest.plan.listener, F_SETFD, FD_CLOEXEC) < 0)

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/xml-compare.h"
 #include "domain/card-port.h"
 #include "domain/domain-status.h"
 #include "domain/operations/device-change.h"
@@ -33,51 +34,6 @@ static bool is_drive(const DeviceDefinition *device) {
         return strcmp(device->type, "cdrom") == 0 || strcmp(device->type, "floppy") == 0;
 }
 
-static void strip(xmlNode *element, const char *part) {
-        xmlAttr *attribute = part[0] == '@' ? xmlHasProp(element, (const xmlChar *) part + 1) : NULL;
-        xmlNode *child = part[0] == '@' ? NULL : xml_child(element, part);
-        if (attribute)
-                xmlRemoveProp(attribute);
-        if (child) {
-                xml_remove(child);
-        }
-}
-
-static int compare_elements(const void *a, const void *b) {
-        return strcmp(*(const char *const *) a, *(const char *const *) b);
-}
-
-/* An element's text whatever the order of its attributes and children is. */
-static char *canonical(const xmlNode *element) {
-        g_autoptr(GPtrArray) parts = g_ptr_array_new_with_free_func(g_free);
-        g_autofree char *text = xml_child(element, NULL) ? NULL : xml_text(element);
-        for (xmlAttr *attribute = element->properties; attribute; attribute = attribute->next) {
-                g_autofree char *value = xml_attribute(element, (const char *) attribute->name);
-                g_ptr_array_add(parts, g_strdup_printf("@%s='%s'", (const char *) attribute->name, value));
-        }
-        for (xmlNode *child = xml_child(element, NULL); child; child = xml_next(child, NULL))
-                g_ptr_array_add(parts, canonical(child));
-        g_ptr_array_sort(parts, compare_elements);
-        g_ptr_array_add(parts, NULL);
-        g_autofree char *inside = g_strjoinv(" ", (char **) parts->pdata);
-        return g_strdup_printf("<%s %s %s>", (const char *) element->name, inside, text ? text : "");
-}
-
-/* One part of an element, "" where it has none. */
-static char *part_text(const xmlNode *element, const char *part) {
-        if (part[0] == '@') {
-                char *value = xml_attribute(element, part + 1);
-                return value ? value : g_strdup("");
-        }
-        const xmlNode *child = xml_child(element, part);
-        return child ? canonical(child) : g_strdup("");
-}
-
-static bool differs(const xmlNode *old, const xmlNode *new, const char *part) {
-        g_autofree char *one = part_text(old, part), *two = part_text(new, part);
-        return strcmp(one, two) != 0;
-}
-
 /* Refuses a change of what cannot change. */
 static bool check_update(const Guest *guest, const DeviceDefinition *device, const xmlNode *old, const xmlNode *new,
                          GError **error) {
@@ -89,16 +45,16 @@ static bool check_update(const Guest *guest, const DeviceDefinition *device, con
                 xmlAddChild(root, elements[i]);
                 for (size_t k = 0; k < G_N_ELEMENTS(changeable); k++)
                         for (size_t j = 0; strcmp(changeable[k].kind, device->kind) == 0 && changeable[k].parts[j]; j++)
-                                strip(elements[i], changeable[k].parts[j]);
+                                xml_strip(elements[i], changeable[k].parts[j]);
                 for (size_t j = 0; is_drive(device) && medium_parts[j]; j++)
-                        strip(elements[i], medium_parts[j]);
+                        xml_strip(elements[i], medium_parts[j]);
         }
-        g_autofree char *one = canonical(elements[0]), *two = canonical(elements[1]);
+        g_autofree char *one = xml_canonical(elements[0]), *two = xml_canonical(elements[1]);
         if (strcmp(one, two) == 0)
                 return true;
         for (xmlAttr *attribute = elements[0]->properties; attribute; attribute = attribute->next) {
                 g_autofree char *name = g_strdup_printf("@%s", (const char *) attribute->name);
-                if (differs(elements[0], elements[1], name))
+                if (xml_differs(elements[0], elements[1], name))
                         return domain_fail(
                                         guest->domain, error, VIRTBUS_ERROR_UNSUPPORTED,
                                         "device '%s': its attribute %s cannot change while the guest runs; use the option config",
@@ -107,7 +63,7 @@ static bool check_update(const Guest *guest, const DeviceDefinition *device, con
         const char *what = "element";
         for (size_t i = 0; i < 2; i++)
                 for (xmlNode *child = xml_child(elements[i], NULL); child; child = xml_next(child, NULL))
-                        if (differs(elements[0], elements[1], (const char *) child->name))
+                        if (xml_differs(elements[0], elements[1], (const char *) child->name))
                                 what = (const char *) child->name;
         return domain_fail(guest->domain, error, VIRTBUS_ERROR_UNSUPPORTED,
                            "device '%s': its <%s> cannot change while the guest runs; use the option config", device->alias,
@@ -221,7 +177,7 @@ static bool add_settings(Guest *guest, const Operation *operation, Script *scrip
         g_autofree char *path = g_strdup_printf("/machine/peripheral/%s", change->alias);
         if (!old || !new || !device)
                 return domain_fail(domain, error, VIRTBUS_ERROR_OPERATION_INVALID, "device '%s' is gone already", change->alias);
-        if (strcmp(device->kind, "disk") == 0 && differs(old, new, "iotune")) {
+        if (strcmp(device->kind, "disk") == 0 && xml_differs(old, new, "iotune")) {
                 CommandLineContext context = guest_context(guest, change->document, change->next, domain->live);
                 CommandLine *line = command_line_build_limits(&context, guest->plugging->device, error);
                 if (!line)
@@ -229,22 +185,22 @@ static bool add_settings(Guest *guest, const Operation *operation, Script *scrip
                 plugging_take_commands(script, line);
                 command_line_free(line);
         } else if (strcmp(device->kind, "interface") == 0) {
-                if (differs(old, new, "link"))
+                if (xml_differs(old, new, "link"))
                         script_add_command(script, "set_link",
                                            json_make("name", 's', change->alias, "up", 'b',
                                                      !xml_attribute_is(xml_child(new, "link"), "state", "down"), NULL));
-        } else if (strcmp(device->kind, "graphics") == 0 && differs(old, new, "@passwd")) {
+        } else if (strcmp(device->kind, "graphics") == 0 && xml_differs(old, new, "@passwd")) {
                 g_autofree char *password = xml_attribute(new, "passwd");
                 script_add_command(script, "set_password",
                                    json_make("protocol", 's', device->type, "password", 's', password ? password : "", NULL));
-        } else if (strcmp(device->kind, "memballoon") == 0 && differs(old, new, "stats")) {
+        } else if (strcmp(device->kind, "memballoon") == 0 && xml_differs(old, new, "stats")) {
                 uint64_t period = 0;
                 if (!xml_number_attribute(xml_child(new, "stats"), "period", 0, G_MAXINT32, &period, error))
                         return false;
                 script_add_command(script, "qom-set",
                                    json_make("path", 's', path, "property", 's', "guest-stats-polling-interval", "value", 'i',
                                              (gint64) period, NULL));
-        } else if (strcmp(device->kind, "memory") == 0 && differs(old, new, "target")) {
+        } else if (strcmp(device->kind, "memory") == 0 && xml_differs(old, new, "target")) {
                 const xmlNode *requested = xml_find(new, "target/requested");
                 g_autofree char *text = xml_text(requested), *unit = xml_attribute(requested, "unit");
                 uint64_t size = 0, factor = xml_unit(unit ? unit : "KiB");
@@ -513,13 +469,14 @@ void update_device(Operation *operation) {
         while (strcmp(((DeviceDefinition *) change->next->devices->pdata[plugging->device])->alias, change->alias) != 0)
                 plugging->device++;
         for (size_t i = 0; is_drive(device) && medium_parts[i]; i++)
-                plugging->changes_medium |= differs(old, new, medium_parts[i]);
+                plugging->changes_medium |= xml_differs(old, new, medium_parts[i]);
         xmlNode *disk = device->images ? definition_find_element(change->document, change->next, change->alias) : NULL;
         if (disk && !plugging->changes_medium)
                 disk_chain_write(disk, device->images);
         if (plugging->changes_medium)
                 monitor_command(guest->monitor, "query-block", NULL, -1, on_block_known, guest);
-        else if (strcmp(device->kind, "interface") == 0 && (differs(old, new, "filterref") || differs(old, new, "bandwidth")))
+        else if (strcmp(device->kind, "interface") == 0 &&
+                 (xml_differs(old, new, "filterref") || xml_differs(old, new, "bandwidth")))
                 update_port(guest);
         else
                 run_update(guest, guest_script_new(guest));
