@@ -20,6 +20,7 @@ struct Interfaces {
         const InterfacesFace *face;
         Published *published; /* at the path */
         GHashTable *by_index; /* Interface */
+        GHashTable *by_path;  /* those that are published */
         struct nl_cache_mngr *manager;
         struct nl_sock *socket;
         struct nl_cache *links, *addresses; /* the manager's */
@@ -125,9 +126,16 @@ GPtrArray *interfaces_with_mac(const Interfaces *all, const char *mac) {
         return found;
 }
 
+static void withdraw(Interface *interface) {
+        if (!interface->published)
+                return;
+        g_hash_table_remove(interface->all->by_path, published_path(interface->published));
+        g_clear_pointer(&interface->published, published_withdraw);
+}
+
 static void interface_free(void *data) {
         Interface *interface = data;
-        g_clear_pointer(&interface->published, published_withdraw);
+        withdraw(interface);
         rtnl_link_put(interface->link);
         g_free(interface->mac);
         g_free(interface->master);
@@ -198,12 +206,18 @@ static bool is_wanted(struct rtnl_link *link) {
         return is_itself && rtnl_link_get_name(link) && !is_of_guest(link);
 }
 
+/* Of two that have one name it is the one that is told of last: the other is gone, or named anew, which is told next. */
 static void publish(Interfaces *all, Interface *interface) {
         g_autofree char *prefix = g_strdup_printf("%s/interface", all->path);
         char *path = NULL;
         refresh(interface);
-        if (sd_bus_path_encode(prefix, interface_name(interface), &path) >= 0)
+        if (sd_bus_path_encode(prefix, interface_name(interface), &path) >= 0) {
+                Interface *other = g_hash_table_lookup(all->by_path, path);
+                if (other)
+                        withdraw(other);
                 interface->published = objects_publish(all->objects, path, interface, all->face->interface);
+                g_hash_table_insert(all->by_path, (char *) published_path(interface->published), interface);
+        }
         free(path);
 }
 
@@ -247,7 +261,7 @@ static void change(Interfaces *all, Interface *interface, struct rtnl_link *link
         bool is_renamed = g_strcmp0(rtnl_link_get_name(old), rtnl_link_get_name(link)) != 0;
         nl_object_get((struct nl_object *) link);
         if (is_renamed)
-                g_clear_pointer(&interface->published, published_withdraw);
+                withdraw(interface);
         interface->link = link;
         rtnl_link_put(old);
         if (is_renamed) {
@@ -340,7 +354,8 @@ Interfaces *interfaces_open(sd_event *event, Objects *objects, const char *path,
         *all = (Interfaces){ .objects = objects,
                              .path = path,
                              .face = face,
-                             .by_index = g_hash_table_new_full(NULL, NULL, NULL, interface_free) };
+                             .by_index = g_hash_table_new_full(NULL, NULL, NULL, interface_free),
+                             .by_path = g_hash_table_new(g_str_hash, g_str_equal) };
         int r = watch(all);
         if (r < 0)
                 virtbus_error_set(error, VIRTBUS_ERROR_HYPERVISOR_FAILED, "the host's interfaces cannot be watched: %s",
@@ -362,6 +377,7 @@ Interfaces *interfaces_open(sd_event *event, Objects *objects, const char *path,
 void interfaces_close(Interfaces *all) {
         sd_event_source_disable_unref(all->source);
         g_hash_table_unref(all->by_index);
+        g_hash_table_unref(all->by_path);
         g_clear_pointer(&all->published, published_withdraw);
         if (all->manager)
                 nl_cache_mngr_free(all->manager);
