@@ -306,6 +306,7 @@ def what_is_half_made_goes_from_the_file_alone_in_which_it_was_made():
     qemu.kill_driver()
     bus.wait(lambda: not is_pending(uuid), "it to be forgotten")
     assert tags(path) == ["one"] and names(domain) == []
+    qemu.do(domain, "Start", paused=True)  # which waits until it is settled: the file says so a moment before
     end(qemu, domain)
 
 
