@@ -278,10 +278,11 @@ def virtbusctl_runs_a_shell():
 
 
 def libvirts_clients_enter_it():
-    with container("entered", script="exec sh", more=IDMAP), virsh_on(bus, "lxc+unix:///system?socket={socket}") as virsh:
+    with container("entered", script="exec sh", more=IDMAP) as domain, virsh_on(bus, "lxc+unix:///system?socket={socket}") as virsh:
         contains(virsh("lxc-enter-namespace", "entered", "--noseclabel", "/bin/hostname"), "entered")
         virsh("send-process-signal", "entered", "1", "urg")
         virsh("send-process-signal", "entered", "1", "kill")
+        bus.wait(lambda: state(domain) == "shutoff", "its end")
 
 
 VIRTBUSCTL = sys.argv[1] if len(sys.argv) > 1 else f"{os.environ['VIRTBUS_BUILD']}/client/virtbusctl/virtbusctl"
