@@ -141,8 +141,10 @@ static void autostart(Registry *registry) {
         runs_autostart((Networks *) registry);
 }
 
+/* Macvtaps are to be removed when their guests end: while there is any port, somebody has to be there. */
 static bool has_runs(const Registry *registry) {
-        return ((const Networks *) registry)->n_runs > 0;
+        const Networks *networks = (const Networks *) registry;
+        return networks->n_runs > 0 || (networks->ports && ports_any(networks->ports));
 }
 
 static void cancel_runs(Registry *registry) {

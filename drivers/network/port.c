@@ -89,6 +89,10 @@ void ports_end_unheld(const Ports *ports, const char *mac, const char *interface
         }
 }
 
+bool ports_any(const Ports *ports) {
+        return g_hash_table_size(ports->by_index) > 0 || ports->beginning->len > 0;
+}
+
 void ports_begin(Ports *ports, Port *port) {
         g_ptr_array_add(ports->beginning, port);
 }

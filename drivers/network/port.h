@@ -86,6 +86,9 @@ Ports *ports_open(Networks *networks, const char *runtime, PortsLinkGone link_go
 void ports_recover(Networks *networks);
 void ports_close(Ports *ports);
 
+/* Whether there is any. */
+bool ports_any(const Ports *ports);
+
 /* Whether it is a macvtap. */
 bool port_is_direct(const Port *port);
 

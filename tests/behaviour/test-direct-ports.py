@@ -149,6 +149,14 @@ def whoever_is_dead_when_it_ends_nothing_is_left():
         gone()
 
 
+def a_driver_that_nobody_calls_stays_for_the_end_of_its_ports():
+    """It ends when it has had nothing to do for a while, but not as long as it has this to do (meson gives it two seconds for that)."""
+    port = direct(1)
+    time.sleep(4)
+    port.close()
+    gone()
+
+
 def what_is_wrong_leaves_nothing():
     tap = HostPort("ethernet", "others0", 9)
     shell("ip link add held type veth peer name heldp; ip link add br0 type bridge; ip link set held master br0")
@@ -360,6 +368,6 @@ if " macvtap\n" not in shell("cat /proc/devices"):
 see_own_sys()
 shell("sysctl -q net.ipv6.conf.default.disable_ipv6=1; ip link add low type veth peer name lowp; ip link set low up; ip link set lowp up")
 run([a_port_is_there_in_each_mode_and_ends_with_its_holder, packets_go_where_the_mode_says, its_bandwidth_is_the_guests_which_is_its_own_end,
-     whoever_is_dead_when_it_ends_nothing_is_left, what_is_wrong_leaves_nothing, the_device_of_another_network_is_not_taken_for_ones_own,
+     whoever_is_dead_when_it_ends_nothing_is_left, a_driver_that_nobody_calls_stays_for_the_end_of_its_ports, what_is_wrong_leaves_nothing, the_device_of_another_network_is_not_taken_for_ones_own,
      a_network_of_interfaces_spreads_its_ports_over_them, a_guests_card_is_on_a_network_of_interfaces, a_guests_cards_are_ports,
      a_card_that_leaves_takes_its_port_along, whoever_is_killed_during_a_start_a_guest_has_its_port_or_there_is_none, polkit_decides_who_is_on_what_and_who_has_the_whole_of_it])
