@@ -19,8 +19,8 @@ typedef struct MacvtapSetup {
         unsigned mtu;      /* 0: the kernel's own */
 } MacvtapSetup;
 
-/* A number that nobody guesses. The kernel names the device of a macvtap, /dev/tapNUMBER, by its number alone, and has one for all
- * network namespaces: whoever may make interfaces in one of their own could have that of the next number there first. */
+/* A number that nobody guesses. The kernel names the device of a macvtap, /dev/tapNUMBER, by its number alone, and has one for
+ * all network namespaces: whoever may make interfaces in one of their own could have that of the next number there first. */
 int macvtap_choose_index(void);
 
 /* Makes one, up. It stays when its N descriptors are closed, one for each queue, which come into FDS. *ACTUAL is its name, to be

@@ -3,8 +3,8 @@
 
 /* The macvtap interfaces of ports. The kernel leaves one there when its descriptors are closed, as a guest's end does: so whoever
  * has a port has one descriptor more, its holder, the reading end of a FIFO in the runtime directory, which is named by the
- * interface's number and is there before the interface. When the last holder is closed, the interface is removed, by this driver or
- * the next: a FIFO that nobody reads cannot be opened to be written to. */
+ * interface's number and is there before the interface. When the last holder is closed, the interface is removed, by this
+ * driver or the next: a FIFO that nobody reads cannot be opened to be written to. */
 
 #include <systemd/sd-event.h>
 

@@ -34,8 +34,8 @@ Script *images_qemu_script(ImagesQemu *qemu);
 typedef void (*ImagesQemuDone)(void *data, const GError *error);
 void images_qemu_job(ImagesQemu *qemu, const char *command, JsonObject *arguments, ImagesQemuDone done);
 
-/* Adds to SCRIPT what opens FD (a copy of it is passed) as the image NAME: BELOW is the name of what it is over, or NULL, whatever
- * its header says. */
+/* Adds to SCRIPT what opens FD (a copy of it is passed) as the image NAME: BELOW is the name of what it is over, or NULL,
+ * whatever its header says. */
 typedef struct ImagesQemuNode {
         const char *name, *format, *below;
         int fd;

@@ -3,12 +3,13 @@
 
 #include "qemu/host/claims.h"
 
-/* Where the ports begin of displays, as VNC's displays are counted (RFC 6143), and of VNC by web sockets, as libvirt chooses them. */
+/* Where the ports begin of displays, as VNC's displays are counted (RFC 6143), and of VNC by web sockets, as libvirt chooses
+ * them. */
 #define PORT_OF_DISPLAYS 5900
 #define PORT_OF_WEB_SOCKETS 5700
 
-/* Chooses a TCP port for a display, FIRST or above: one that nobody listens at, and that no guest holds; it is the guest's until it
- * ends. ADDRESS is the one to listen at. Returns 0 with the error. */
+/* Chooses a TCP port for a display, FIRST or above: one that nobody listens at, and that no guest holds; it is the guest's
+ * until it ends. ADDRESS is the one to listen at. Returns 0 with the error. */
 unsigned port_choose(const Connection *connection, const char *uuid, const char *alias, const char *address, unsigned first,
                      GError **error);
 
