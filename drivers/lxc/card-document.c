@@ -86,6 +86,9 @@ static bool read_address(const xmlNode *element, Address *address, GError **erro
         if (kind == AF_UNSPEC || (*family && strcmp(family, kind == AF_INET6 ? "ipv6" : "ipv4") != 0))
                 return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element, "'%.64s' is not an address of family '%s'",
                                 address->address, *family ? family : "ipv4 or ipv6");
+        if (is_route && !*address->other)
+                return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element,
+                                "the route needs a gateway: an address by which others are reached");
         if (*address->other && family_of(address->other) != kind)
                 return xml_fail(error, VIRTBUS_ERROR_INVALID_XML, element, "'%.64s' is not an address of the same family",
                                 address->other);

@@ -256,7 +256,8 @@ def what_cannot_be_is_named():
             (card("bridge", "<guest dev='x0'/>", bridge) * 2, "InvalidXML", "x0"), (card("bridge", "<mtu size='7'/>", bridge), "LimitExceeded", "size"),
             (card("bridge", "<ip address='10.0.0.300'/>", bridge), "InvalidXML", "10.0.0.300"), (card("bridge", "<ip address='fd00::1' family='ipv4'/>", bridge), "InvalidXML", "fd00::1"),
             (card("bridge", "<ip address='10.0.0.3' prefix='33'/>", bridge), "LimitExceeded", "prefix"), (card("bridge", "<ip address='10.0.0.3' peer='::1'/>", bridge), "InvalidXML", "::1"),
-            (card("bridge", "<route address='10.0.0.0' netmask='255.0.255.0'/>", bridge), "InvalidXML", "255.0.255.0"),
+            (card("bridge", "<route address='10.0.0.0' netmask='255.0.255.0' gateway='10.0.0.1'/>", bridge), "InvalidXML", "255.0.255.0"),
+            (card("bridge", "<route address='10.0.0.0' prefix='8'/>", bridge), "InvalidXML", "needs a gateway"),
             (card("bridge", "<ip address='10.0.0.1'/>" * 65, bridge), "LimitExceeded", "64"), (card("bridge", source=bridge) * 17, "LimitExceeded", "16"),
             (card("direct", source="<source dev='low' mode='passthrough'/>"), "Unsupported", "passthrough")):
         contains(expect(error, define, document("a", devices=more)), *parts)

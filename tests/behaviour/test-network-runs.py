@@ -67,7 +67,7 @@ def a_port_is_an_interface_in_the_bridge_as_long_as_its_descriptors():
     assert port["path"] == f"{network}/port/{port['uuid'].replace('-', '_')}"
     assert ports() == {port["path"]: {"UUID": port["uuid"], "DomainName": "guest", "DomainUUID": DOMAIN, "MAC": CARD.format(1),
                                       "HostInterface": port["interface"], "MTU": 1400, "Isolated": False, "Bandwidth": "", "Filter": "",
-                                      "FilterXML": ""}}, ports()
+                                      "FilterXML": "", "Interface": "b-one", "Mode": ""}}, ports()
     other, queues = add_port(network, CARD.format(2), interface="b-tap", queues=4, mtu=1300, isolated=True)
     link = links()["b-tap"]
     assert other["interface"] == "b-tap" and len(queues) == 4 and link["mtu"] == 1300 and link["linkinfo"]["info_slave_data"]["isolated"], link

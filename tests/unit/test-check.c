@@ -464,6 +464,8 @@ static void numbers_words_and_what_is_missing_are_named(void) {
                 { "<idmap><uid start='0' target='4294967296' count='1'/><gid start='0' target='1' count='1'/></idmap>", "",
                   "'target' in element 'uid'" },
                 { "<seclabel relabel='yes'/>", "", "security model is missing" },
+                { "<resource><partition>production</partition></resource>", "", "must start with '/'" },
+                { "<resource><partition/></resource>", "", "must start with '/'" },
                 { "<clock offset='absolute' start='0x10'/>", "", "seconds since the epoch" },
                 { "<iothreads>2</iothreads><cputune><iothreadsched iothreads='0' scheduler='batch'/></cputune>", "",
                   "cannot find the iothread 0" },

@@ -389,6 +389,8 @@ static const CheckRule rules[] = {
           "1000)][not(num(normalize-space(.)) = 0)]",
           ".", "the blkio device weight '{}' must be in range 10 to 1000" },
         { "resource[not(partition or fibrechannel)]", NULL, "a resource needs a <partition>" },
+        { "resource/partition[not(starts-with(normalize-space(.), '/'))]", "normalize-space(.)",
+          "the resource partition '{}' must start with '/'" },
         { "resource/fibrechannel/@appid[not(matches(., '[ -~]*'))]", NULL,
           "the Fibre Channel 'appid' is not a printable string" },
         { "resource/fibrechannel/@appid[string-length(.) < 1 or string-length(.) > 128]", NULL,
