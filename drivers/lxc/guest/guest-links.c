@@ -66,23 +66,38 @@ static void close_nest(const Request *request, struct rtattr *nest) {
         nest->rta_len = (uint16_t) ((const char *) request + request->header.nlmsg_len - (const char *) nest);
 }
 
+static const struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
+
+/* Connected to the kernel: the root of a container may send to any socket in its network, in the kernel's place, and so much that
+ * there is no room for what the kernel says. */
 static int open_socket(void) {
         int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-        if (fd < 0)
-                guest_failure_set("the kernel cannot be asked for a network card");
-        return fd;
+        if (fd >= 0 && connect(fd, (const struct sockaddr *) &kernel, sizeof kernel) == 0)
+                return fd;
+        guest_failure_set("the kernel cannot be asked for a network card");
+        if (fd >= 0)
+                close(fd);
+        return -1;
+}
+
+/* What was sent before it was connected is left out. */
+static ssize_t receive(int fd, char *bytes, size_t size) {
+        struct sockaddr_nl sender = { 0 };
+        ssize_t n;
+        do {
+                socklen_t length = sizeof sender;
+                n = recvfrom(fd, bytes, size, 0, (struct sockaddr *) &sender, &length);
+        } while (n < 0 ? errno == EINTR : sender.nl_pid != kernel.nl_pid);
+        return n;
 }
 
 /* Does it: 0, or -1 with errno. ANSWER may be NULL: what comes before the end of it. */
 static int ask(int fd, Request *request, void *answer, size_t size) {
         char bytes[ANSWER_BYTES] __attribute__((aligned(NLMSG_ALIGNTO)));
-        const struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
-        if (sendto(fd, request, request->header.nlmsg_len, 0, (const struct sockaddr *) &kernel, sizeof kernel) < 0)
+        if (send(fd, request, request->header.nlmsg_len, 0) < 0)
                 return -1;
         for (;;) {
-                ssize_t n = recv(fd, bytes, sizeof bytes, 0);
-                if (n < 0 && errno == EINTR)
-                        continue;
+                ssize_t n = receive(fd, bytes, sizeof bytes);
                 if (n < (ssize_t) NLMSG_HDRLEN) {
                         errno = n < 0 ? errno : EBADMSG;
                         return -1;
