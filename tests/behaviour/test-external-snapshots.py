@@ -306,6 +306,19 @@ def a_deleted_one_is_merged_with_what_came_after():
     end(qemu, domain)
 
 
+def what_only_a_document_names_is_needed_too():
+    """No header says that the other domain has it, which is off."""
+    domain = qemu.define(qemu.document("below", disk(image("below.qcow2", b"\1" * 4096)), memory=16))
+    made = create(domain, "one", disk_only=True)
+    over, base = image("below-other.qcow2"), work("below.qcow2")
+    other = qemu.define(qemu.document("other", disk(over, more=f"<backingStore type='file'><format type='qcow2'/><source file='{base}'/></backingStore>"), memory=16))
+    before = sum_of(base)
+    do(made, "Delete")
+    assert sum_of(base) == before and images(domain) == [work("below.one")], images(domain)
+    end(qemu, other)
+    end(qemu, domain)
+
+
 def of_a_domain_that_is_off_too():
     raw, lower = image("omit.img", b"\1" * 4096), image("omit-lower.img", b"\2" * 512)
     base = image("omit-base.qcow2")
@@ -460,7 +473,7 @@ def a_driver_that_is_killed_while_it_merges_loses_nothing():
     end(qemu, domain)
 
 
-run([a_deleted_one_is_merged_with_what_came_after, of_a_domain_that_is_off_too, an_image_that_anything_needs_stays_what_it_is, an_image_that_it_is_defined_with_stays_what_it_is,
+run([a_deleted_one_is_merged_with_what_came_after, of_a_domain_that_is_off_too, what_only_a_document_names_is_needed_too, an_image_that_anything_needs_stays_what_it_is, an_image_that_it_is_defined_with_stays_what_it_is,
     snapshots_within_an_image_are_not_merged_away, a_branch_that_was_left_is_kept, a_driver_that_is_killed_while_it_merges_loses_nothing, a_guest_goes_on_with_overlays, a_domain_that_is_off_gets_overlays, files_are_named_reused_and_refused_by_name,
     what_cannot_have_an_overlay_is_refused_by_name, a_driver_that_is_killed_tears_nothing,
     going_back_puts_new_overlays_over_the_images, an_image_that_another_snapshot_keeps_is_not_gone_back_in, a_guest_that_dies_meanwhile_tears_nothing])

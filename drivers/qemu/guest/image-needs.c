@@ -62,14 +62,27 @@ void image_needs_add(ImageNeeds *needs, const char *who, const char *path) {
         g_ptr_array_add(needs->tops, top);
 }
 
+/* What a document names below an image, whatever that image's header says; of a domain that is off they have no numbers. */
+static void add_named(ImageNeeds *needs, const char *who, const Definition *definition, xmlDoc *document,
+                      const DeviceDefinition *device) {
+        const xmlNode *element = document ? definition_find_element(document, definition, device->alias) : NULL;
+        g_autoptr(GPtrArray) named = element ? disk_chain_read_named(element) : NULL;
+        for (guint i = 1; named && i < named->len; i++) {
+                const DiskImage *image = named->pdata[i];
+                if (image->path[0])
+                        image_needs_add(needs, who, image->path);
+        }
+}
+
 static void add_definition(ImageNeeds *needs, const char *who, const Definition *definition, GHashTable *known) {
+        bool names = definition && strstr(definition->xml, "<backingStore");
+        g_autoptr(xmlDoc) document = names ? definition_document(definition, NULL) : NULL;
         for (guint i = 0; definition && i < definition->devices->len; i++) {
                 const DeviceDefinition *device = definition->devices->pdata[i];
                 if (device->device_class != DEVICE_DISK || !device->source[0] || g_hash_table_contains(known, device->source))
                         continue;
                 image_needs_add(needs, who, device->source);
-                for (guint k = 1; device->images && k < device->images->len; k++)
-                        image_needs_add(needs, who, ((const DiskImage *) device->images->pdata[k])->path);
+                add_named(needs, who, definition, document, device);
         }
 }
 
