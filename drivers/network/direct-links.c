@@ -22,7 +22,9 @@
 struct DirectLinks {
         Worker *worker;
         char *folder;
+        sd_event *event;
         sd_event_source *watch;
+        GHashTable *ending; /* sd_event_source by number: those of which a holder was closed, and another was there */
 };
 
 static char *path_of(const DirectLinks *links, int index) {
@@ -30,6 +32,10 @@ static char *path_of(const DirectLinks *links, int index) {
 }
 
 /* Their end */
+
+static void forget_source(void *source) {
+        sd_event_source_disable_unref(source);
+}
 
 /* One that nobody holds. */
 typedef struct Removal {
@@ -51,6 +57,37 @@ static void on_removed(void *data, const GError *error) {
         g_free(removal);
 }
 
+static int on_unheld(sd_event_source *source, int fd, uint32_t events, void *data) {
+        const DirectLinks *links = data;
+        GHashTableIter iterator;
+        void *index, *kept;
+        (void) fd;
+        (void) events;
+        g_hash_table_iter_init(&iterator, links->ending);
+        while (g_hash_table_iter_next(&iterator, &index, &kept))
+                if (kept == source) {
+                        g_hash_table_iter_remove(&iterator);
+                        direct_link_is_held(links, GPOINTER_TO_INT(index));
+                        break;
+                }
+        return 0;
+}
+
+/* The kernel tells of a close before the FIFO has one reader less: who writes to it is told when there is none. */
+static void await_end(const DirectLinks *links, int index) {
+        g_autofree char *path = path_of(links, index);
+        g_autofd int writer = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
+        sd_event_source *source = NULL;
+        if (writer < 0 && errno == ENXIO) /* by now */
+                direct_link_is_held(links, index);
+        if (writer < 0 || g_hash_table_contains(links->ending, GINT_TO_POINTER(index)) ||
+            sd_event_add_io(links->event, &source, writer, EPOLLERR, on_unheld, (void *) links) < 0)
+                return;
+        sd_event_source_set_io_fd_own(source, true);
+        (void) steal_fd(&writer);
+        g_hash_table_insert(links->ending, GINT_TO_POINTER(index), source);
+}
+
 bool direct_link_is_held(const DirectLinks *links, int index) {
         g_autofree char *path = path_of(links, index);
         g_autofd int held = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
@@ -65,8 +102,8 @@ bool direct_link_is_held(const DirectLinks *links, int index) {
 /* One that is only begun has another name. */
 static void look(const DirectLinks *links, const char *name) {
         guint64 index;
-        if (g_ascii_string_to_unsigned(name, 10, 1, INT32_MAX, &index, NULL))
-                direct_link_is_held(links, (int) index);
+        if (g_ascii_string_to_unsigned(name, 10, 1, INT32_MAX, &index, NULL) && direct_link_is_held(links, (int) index))
+                await_end(links, (int) index);
 }
 
 static void look_at_all(const DirectLinks *links) {
@@ -139,7 +176,10 @@ static bool remove_unfinished(const char *folder, GError **error) {
 
 DirectLinks *direct_links_open(sd_event *event, Worker *worker, const char *runtime, GError **error) {
         g_autoptr(DirectLinks) links = g_new0(DirectLinks, 1);
-        *links = (DirectLinks){ .worker = worker, .folder = g_build_filename(runtime, FOLDER, NULL) };
+        *links = (DirectLinks){ .event = event,
+                                .ending = g_hash_table_new_full(NULL, NULL, NULL, forget_source),
+                                .worker = worker,
+                                .folder = g_build_filename(runtime, FOLDER, NULL) };
         if (g_mkdir_with_parents(links->folder, 0700) < 0) {
                 virtbus_error_set_errno(error, errno, "%s cannot be made", links->folder);
                 return NULL;
@@ -157,6 +197,7 @@ DirectLinks *direct_links_open(sd_event *event, Worker *worker, const char *runt
 
 void direct_links_close(DirectLinks *links) {
         sd_event_source_disable_unref(links->watch);
+        g_hash_table_unref(links->ending);
         g_free(links->folder);
         g_free(links);
 }
