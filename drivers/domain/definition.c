@@ -285,6 +285,15 @@ DeviceDefinition *definition_find_device(const Definition *definition, const cha
         return NULL;
 }
 
+const DeviceDefinition *definition_find_disk(const Definition *definition, const char *target) {
+        for (guint i = 0; i < definition->devices->len; i++) {
+                const DeviceDefinition *device = definition->devices->pdata[i];
+                if (device->device_class == DEVICE_DISK && strcmp(device->target, target) == 0)
+                        return device;
+        }
+        return NULL;
+}
+
 xmlNode *definition_find_element(xmlDoc *document, const Definition *definition, const char *alias) {
         for (guint i = 0; i < definition->devices->len; i++)
                 if (strcmp(((DeviceDefinition *) definition->devices->pdata[i])->alias, alias) == 0)

@@ -77,5 +77,8 @@ char *definition_device_text(const Definition *definition, guint index);
 /* Finds a device by its alias, or returns NULL. */
 DeviceDefinition *definition_find_device(const Definition *definition, const char *alias);
 
+/* The disk that has a target, such as "vda"; NULL: there is none. */
+const DeviceDefinition *definition_find_disk(const Definition *definition, const char *target);
+
 /* That of the device of an alias; NULL: there is none. */
 xmlNode *definition_find_element(xmlDoc *document, const Definition *definition, const char *alias);

@@ -24,7 +24,7 @@ struct DirectLinks {
         char *folder;
         sd_event *event;
         sd_event_source *watch;
-        GHashTable *ending; /* sd_event_source by number: those of which a holder was closed, and another was there */
+        GHashTable *ending; /* Ending by number */
 };
 
 static char *path_of(const DirectLinks *links, int index) {
@@ -32,10 +32,6 @@ static char *path_of(const DirectLinks *links, int index) {
 }
 
 /* Their end */
-
-static void forget_source(void *source) {
-        sd_event_source_disable_unref(source);
-}
 
 /* One that nobody holds. */
 typedef struct Removal {
@@ -57,52 +53,75 @@ static void on_removed(void *data, const GError *error) {
         g_free(removal);
 }
 
-static int on_unheld(sd_event_source *source, int fd, uint32_t events, void *data) {
-        const DirectLinks *links = data;
-        GHashTableIter iterator;
-        void *index, *kept;
-        (void) fd;
-        (void) events;
-        g_hash_table_iter_init(&iterator, links->ending);
-        while (g_hash_table_iter_next(&iterator, &index, &kept))
-                if (kept == source) {
-                        g_hash_table_iter_remove(&iterator);
-                        direct_link_is_held(links, GPOINTER_TO_INT(index));
-                        break;
-                }
-        return 0;
+static void remove_link(const DirectLinks *links, int index) {
+        Removal *removal = g_new(Removal, 1);
+        *removal = (Removal){ path_of(links, index), index };
+        worker_undo(links->worker, remove_in_thread, on_removed, removal);
 }
 
-/* The kernel tells of a close before the FIFO has one reader less: who writes to it is told when there is none. */
-static void await_end(const DirectLinks *links, int index) {
+/* The writing end, which can be had as long as anybody holds one; -1: not, and errno is ENXIO where it is over. */
+static int open_writer(const DirectLinks *links, int index) {
         g_autofree char *path = path_of(links, index);
-        g_autofd int writer = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
-        sd_event_source *source = NULL;
-        if (writer < 0 && errno == ENXIO) /* by now */
-                direct_link_is_held(links, index);
-        if (writer < 0 || g_hash_table_contains(links->ending, GINT_TO_POINTER(index)) ||
-            sd_event_add_io(links->event, &source, writer, EPOLLERR, on_unheld, (void *) links) < 0)
-                return;
-        sd_event_source_set_io_fd_own(source, true);
-        (void) steal_fd(&writer);
-        g_hash_table_insert(links->ending, GINT_TO_POINTER(index), source);
+        return open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
 }
 
 bool direct_link_is_held(const DirectLinks *links, int index) {
-        g_autofree char *path = path_of(links, index);
-        g_autofd int held = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
-        if (held >= 0 || errno != ENXIO)
-                return held >= 0;
-        Removal *removal = g_new(Removal, 1);
-        *removal = (Removal){ g_steal_pointer(&path), index };
-        worker_undo(links->worker, remove_in_thread, on_removed, removal);
-        return false;
+        g_autofd int writer = open_writer(links, index);
+        if (writer < 0 && errno == ENXIO)
+                remove_link(links, index);
+        return writer >= 0;
+}
+
+/* One of which a holder is being closed. The kernel tells so before the FIFO has a reader less: who writes to it is told when
+ * there is none. */
+typedef struct Ending {
+        const DirectLinks *links;
+        sd_event_source *source; /* of the writing end */
+        int index;
+} Ending;
+
+static void ending_free(void *data) {
+        Ending *ending = data;
+        sd_event_source_disable_unref(ending->source);
+        g_free(ending);
+}
+
+static int on_unheld(sd_event_source *source, int fd, uint32_t events, void *data) {
+        const Ending *ending = data;
+        const DirectLinks *links = ending->links;
+        int index = ending->index;
+        (void) source;
+        (void) fd;
+        (void) events;
+        g_hash_table_remove(links->ending, GINT_TO_POINTER(index));
+        direct_link_is_held(links, index);
+        return 0;
+}
+
+/* Its end, now or when it comes. */
+static void await_end(const DirectLinks *links, int index) {
+        if (g_hash_table_contains(links->ending, GINT_TO_POINTER(index)))
+                return;
+        g_autofd int writer = open_writer(links, index);
+        if (writer < 0 && errno == ENXIO)
+                remove_link(links, index);
+        if (writer < 0)
+                return;
+        Ending *ending = g_new(Ending, 1);
+        *ending = (Ending){ .links = links, .index = index };
+        if (sd_event_add_io(links->event, &ending->source, writer, EPOLLERR, on_unheld, ending) < 0) {
+                ending_free(ending);
+                return;
+        }
+        sd_event_source_set_io_fd_own(ending->source, true);
+        (void) steal_fd(&writer);
+        g_hash_table_insert(links->ending, GINT_TO_POINTER(index), ending);
 }
 
 /* One that is only begun has another name. */
 static void look(const DirectLinks *links, const char *name) {
         guint64 index;
-        if (g_ascii_string_to_unsigned(name, 10, 1, INT32_MAX, &index, NULL) && direct_link_is_held(links, (int) index))
+        if (g_ascii_string_to_unsigned(name, 10, 1, INT32_MAX, &index, NULL))
                 await_end(links, (int) index);
 }
 
@@ -177,7 +196,7 @@ static bool remove_unfinished(const char *folder, GError **error) {
 DirectLinks *direct_links_open(sd_event *event, Worker *worker, const char *runtime, GError **error) {
         g_autoptr(DirectLinks) links = g_new0(DirectLinks, 1);
         *links = (DirectLinks){ .event = event,
-                                .ending = g_hash_table_new_full(NULL, NULL, NULL, forget_source),
+                                .ending = g_hash_table_new_full(NULL, NULL, NULL, ending_free),
                                 .worker = worker,
                                 .folder = g_build_filename(runtime, FOLDER, NULL) };
         if (g_mkdir_with_parents(links->folder, 0700) < 0) {

@@ -13,6 +13,9 @@ from spaces import shell
 PATH = "/org/virtbus1/host"
 DOMAIN = "44444444-4444-4444-4444-444444444444"
 CARDS = "52:54:00:00:00:0{}"
+KIND = 0x88b5  # of packets: for experiments
+LIMITS = "<bandwidth><inbound average='1000' peak='2000' burst='512'/></bandwidth>"
+OTHER = "55555555-5555-4555-8555-555555555555"
 # What says that all before it has been judged: every filter of these tests lets it pass.
 LETS_SENTINEL = f"<rule action='accept' direction='inout' priority='-1000'><mac protocolid='{SENTINEL:#x}'/></rule>"
 VNET_HEADER = bytes(10)  # of a tap with IFF_VNET_HDR

@@ -11,14 +11,11 @@ import sys
 import time
 
 from packets import ethernet
-from ports_rig import CARDS, DOMAIN, PATH, HostPort, add, bus, kill_driver, passes, see_own_sys
+from ports_rig import CARDS, DOMAIN, KIND, LIMITS, OTHER, PATH, HostPort, add, bus, kill_driver, passes, see_own_sys
 from rig import NAME, ROOT, BusError, Hypervisor, User, contains, end_process, expect, polkit_rules, run, variants
 from spaces import shell
 
 RUN = f"{ROOT}/network/run/network"
-KIND = 0x88b5  # for experiments
-LIMITS = "<bandwidth><inbound average='1000' peak='2000' burst='512'/></bandwidth>"
-OTHER = "55555555-5555-4555-8555-555555555555"
 qemu = Hypervisor(bus, "qemu")
 
 

@@ -14,14 +14,11 @@ import time
 
 from gi.repository import GLib
 from packets import ethernet
-from ports_rig import CARDS, DOMAIN, PATH, HostPort, Port, add, bus, define, end_network, kill_driver, make_network, passes, reference, ruled, undefine
+from ports_rig import CARDS, DOMAIN, KIND, LIMITS, OTHER, PATH, HostPort, Port, add, bus, define, end_network, kill_driver, make_network, passes, reference, ruled, undefine
 from rig import NAME, ROOT, Hypervisor, User, contains, end_process, expect, polkit_rules, run, variants
 from spaces import shell
 
 RECORDS = f"{ROOT}/network/run/network/ports"
-KIND = 0x88b5  # for experiments
-OTHER = "55555555-5555-4555-8555-555555555555"
-LIMITS = "<bandwidth><inbound average='1000' peak='2000' burst='512'/></bandwidth>"
 qemu = Hypervisor(bus, "qemu")
 
 

@@ -11,13 +11,12 @@ import sys
 import ports_rig
 from gi.repository import GLib
 from packets import ethernet
-from ports_rig import CARDS, DOMAIN, PATH, Port, bus, define, kill_driver, passes, reference, ruled, undefine
+from ports_rig import CARDS, DOMAIN, KIND, PATH, Port, bus, define, kill_driver, passes, reference, ruled, undefine
 from rig import DEADLINE, NAME, ROOT, BusError, User, contains, expect, polkit_rules, run
 from spaces import shell
 
 RECORDS = f"{ROOT}/network/run/network/ports"
 UUID, OTHER = "77777777-7777-4777-8777-777777777777", "55555555-5555-4555-8555-555555555555"
-KIND = 0x88b5  # for experiments
 
 
 def document(name="n"):

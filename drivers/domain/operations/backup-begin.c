@@ -69,12 +69,8 @@ static bool check_since(const Domain *domain, const BackupDefinition *definition
 }
 
 static const char *alias_of(const Domain *domain, const char *target) {
-        for (guint i = 0; i < domain->live->devices->len; i++) {
-                const DeviceDefinition *device = domain->live->devices->pdata[i];
-                if (device->device_class == DEVICE_DISK && strcmp(device->target, target) == 0)
-                        return device->alias;
-        }
-        return NULL;
+        const DeviceDefinition *disk = definition_find_disk(domain->live, target);
+        return disk ? disk->alias : NULL;
 }
 
 static bool check_disk(const Domain *domain, const BackupDefinition *definition, BackupDisk *disk, GError **error) {

@@ -137,11 +137,14 @@ ImagesQemu *images_qemu_new(const ImagesQemuSetup *setup, GError **error) {
                 .uid = host->uid,
                 .gid = host->gid,
                 .confinement = &host->helpers,
-                .seconds = IMAGES_QEMU_SECONDS,
+                .seconds = setup->seconds,
         };
         const BareQemu bare = {
                 .emulator = setup->emulator,
                 .machine = "none,accel=tcg",
+                .more = setup->more,
+                .fds = setup->fds,
+                .n_fds = setup->n_fds,
                 .setup = &process,
                 .listener = &listener,
                 .monitor_data = qemu,

@@ -8,7 +8,7 @@
 #include "qemu/monitor/monitor-job.h"
 #include "qemu/monitor/script.h"
 
-/* How long it may use a processor, in seconds: reference counts of a large image are many. */
+/* SECONDS of one that merges images or keeps a snapshot within them: reference counts of a large image are many. */
 #define IMAGES_QEMU_SECONDS 3600
 
 typedef struct ImagesQemu ImagesQemu;
@@ -18,6 +18,10 @@ typedef struct ImagesQemu ImagesQemu;
 typedef struct ImagesQemuSetup {
         Connection *connection;
         const char *emulator;
+        unsigned seconds;        /* how long it may use a processor */
+        const char *const *more; /* as of BareQemu */
+        const int *fds;
+        size_t n_fds;
         void (*ready)(void *data);
         void (*ended)(void *data, const GError *error);
         void *data;

@@ -19,12 +19,8 @@ bool node_bitmap_counts(JsonObject *bitmap) {
 }
 
 char *node_bitmap_disk_node(const Domain *domain, const char *target) {
-        for (guint i = 0; domain->live && i < domain->live->devices->len; i++) {
-                const DeviceDefinition *device = domain->live->devices->pdata[i];
-                if (device->device_class == DEVICE_DISK && strcmp(device->target, target) == 0)
-                        return device->source[0] ? node_name_of_top(device, "format") : NULL;
-        }
-        return NULL;
+        const DeviceDefinition *disk = domain->live ? definition_find_disk(domain->live, target) : NULL;
+        return disk && disk->source[0] ? node_name_of_top(disk, "format") : NULL;
 }
 
 void node_bitmap_add_action(JsonArray *actions, const char *type, JsonObject *data) {

@@ -27,7 +27,6 @@ typedef struct OffMerge {
         GPtrArray *disks; /* OffDisk */
         char *emulator;
         ImagesQemu *qemu;
-        guint next;
 } OffMerge;
 
 static void off_disk_free(void *data) {
@@ -98,8 +97,7 @@ static void define(Merging *self) {
                         continue;
                 g_autoptr(GPtrArray) after = named_after(disk, off->named);
                 images_change_add(change, disk->alias, disk->target, off->named, after);
-                disk->is_merged = disk->kind != DISK_PULL;
-                disk->removes = disk->is_merged && !disk->need_of_above->by;
+                merging_merged(disk);
         }
         self->is_busy = true;
         images_change_define(change, on_defined, self);
@@ -111,10 +109,8 @@ static void merge_next(Merging *self);
 
 static void on_merged(void *data, const GError *error) {
         Merging *self = data;
-        OffMerge *off = self->work;
-        off->next++;
         if (error)
-                images_qemu_quit(off->qemu, error);
+                images_qemu_quit(((OffMerge *) self->work)->qemu, error);
         else
                 merge_next(self);
 }
@@ -124,18 +120,15 @@ static char *node_of(guint disk, guint place) {
 }
 
 static void merge_next(Merging *self) {
-        OffMerge *off = self->work;
-        while (off->next < self->disks->len && !((const MergedDisk *) self->disks->pdata[off->next])->need_of_kept)
-                off->next++;
-        if (off->next == self->disks->len) {
+        const OffMerge *off = self->work;
+        const MergedDisk *disk = merging_next(self);
+        if (!disk) {
                 images_qemu_quit(off->qemu, NULL);
                 return;
         }
-        const MergedDisk *disk = self->disks->pdata[off->next];
-        guint place = (guint) disk->place;
-        g_autofree char *scratch = g_strdup_printf("scratch%u", off->next), *top = node_of(off->next, 0),
-                        *above = node_of(off->next, place - 1), *kept = node_of(off->next, place),
-                        *below = node_of(off->next, place + 1);
+        guint number = self->next - 1, place = (guint) disk->place;
+        g_autofree char *scratch = g_strdup_printf("scratch%u", number), *top = node_of(number, 0),
+                        *above = node_of(number, place - 1), *kept = node_of(number, place), *below = node_of(number, place + 1);
         JsonObject *arguments =
                         json_make("auto-dismiss", 'b', FALSE, "device", 's', disk->kind == DISK_PULL ? top : scratch, NULL);
         if (disk->kind == DISK_PULL && disk->below)
@@ -215,6 +208,7 @@ static void merge(Merging *self) {
         }
         const ImagesQemuSetup setup = { .connection = self->domain->connection,
                                         .emulator = off->emulator,
+                                        .seconds = IMAGES_QEMU_SECONDS,
                                         .ready = on_ready,
                                         .ended = on_ended,
                                         .data = self };

@@ -11,14 +11,11 @@ static void on_merged(Guest *guest, const GError *failure) {
         Merging *self = guest->merging;
         if (!self)
                 return;
-        MergedDisk *disk = self->disks->pdata[self->next];
         if (failure) {
                 merging_fail(self, failure);
                 return;
         }
-        disk->is_merged = disk->removes = disk->kind != DISK_PULL;
-        disk->removes &= !disk->need_of_above->by;
-        self->next++;
+        merging_merged(self->disks->pdata[self->next - 1]);
         merge_next(self);
 }
 
@@ -29,10 +26,9 @@ static void on_begun(Guest *guest, const DiskJob *job, const GError *error) {
 }
 
 static void merge_next(Merging *self) {
-        while (self->next < self->disks->len && !((const MergedDisk *) self->disks->pdata[self->next])->request.alias)
-                self->next++;
-        if (self->next < self->disks->len)
-                block_job_ask(self->guest, &((const MergedDisk *) self->disks->pdata[self->next])->request, on_begun, on_merged);
+        const MergedDisk *disk = merging_next(self);
+        if (disk)
+                block_job_ask(self->guest, &disk->request, on_begun, on_merged);
         else
                 merging_finish(self);
 }

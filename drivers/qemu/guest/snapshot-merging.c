@@ -148,6 +148,20 @@ static SnapshotDefinition *renamed(const SnapshotDefinition *snapshot, const GPt
         return copy;
 }
 
+MergedDisk *merging_next(Merging *self) {
+        while (self->next < self->disks->len) {
+                MergedDisk *disk = self->disks->pdata[self->next++];
+                if (disk->need_of_kept)
+                        return disk;
+        }
+        return NULL;
+}
+
+void merging_merged(MergedDisk *disk) {
+        disk->is_merged = disk->kind != DISK_PULL;
+        disk->removes = disk->is_merged && !disk->need_of_above->by;
+}
+
 void merging_finish(Merging *self) {
         g_autoptr(GPtrArray) changed = g_ptr_array_new_with_free_func((GDestroyNotify) snapshot_definition_unref);
         for (guint i = 0; i < snapshots_count(self->domain); i++) {
@@ -288,15 +302,6 @@ static int place_of(const GPtrArray *chain, const char *path) {
         return -1;
 }
 
-static const DeviceDefinition *find_disk(const Definition *definition, const char *target) {
-        for (guint i = 0; i < definition->devices->len; i++) {
-                const DeviceDefinition *device = definition->devices->pdata[i];
-                if (device->device_class == DEVICE_DISK && strcmp(device->target, target) == 0)
-                        return device;
-        }
-        return NULL;
-}
-
 /* Whether an image is the overlay of another snapshot of the domain: what this one had over its own is merged already. */
 static bool is_overlay_of_another(const Merging *self, const char *target, const char *path) {
         for (guint i = 0; i < snapshots_count(self->domain); i++) {
@@ -311,7 +316,8 @@ static bool is_overlay_of_another(const Merging *self, const char *target, const
 
 static bool plan_disk(Merging *self, const SnapshotDisk *of, const Definition *was, GPtrArray *chain, GHashTable *known,
                       GError **error) {
-        const DeviceDefinition *then = find_disk(was, of->name), *now = find_disk(domain_definition(self->domain), of->name);
+        const DeviceDefinition *then = definition_find_disk(was, of->name),
+                               *now = definition_find_disk(domain_definition(self->domain), of->name);
         int place = then && now && chain ? place_of(chain, then->source) : -1;
         if (place < 0)
                 return virtbus_error_set(
@@ -367,9 +373,10 @@ static void add_defined(const Merging *self) {
         const Definition *persistent = self->domain->persistent;
         for (guint i = 0; persistent && i < persistent->devices->len; i++) {
                 const DeviceDefinition *device = persistent->devices->pdata[i];
-                const DeviceDefinition *now = device->device_class == DEVICE_DISK
-                                                              ? find_disk(domain_definition(self->domain), device->target)
-                                                              : NULL;
+                const DeviceDefinition *now =
+                                device->device_class == DEVICE_DISK
+                                                ? definition_find_disk(domain_definition(self->domain), device->target)
+                                                : NULL;
                 if (device->device_class == DEVICE_DISK && device->source[0] &&
                     (!now || strcmp(now->source, device->source) != 0))
                         image_needs_add(self->needs, "its definition", device->source);

@@ -36,7 +36,7 @@ typedef struct Merging {
         SnapshotDefinition *definition;
         GPtrArray *disks; /* MergedDisk */
         ImageNeeds *needs;
-        guint next;
+        guint next; /* for merging_next */
         bool is_busy, is_done;
         void (*merge)(struct Merging *self); /* when it is known what is to be done */
         void *work;                          /* of who merges */
@@ -55,6 +55,12 @@ bool merging_plan(Merging *self, GHashTable *chains, GError **error);
 
 /* Looks who else needs them, notes that the snapshot is not what it was, and merges (self->merge). */
 void merging_go(Merging *self);
+
+/* The next disk of which anything is to be done; NULL: there is none any more. */
+MergedDisk *merging_next(Merging *self);
+
+/* Its images are merged: what is to be said of them, and what goes. */
+void merging_merged(MergedDisk *disk);
 
 /* All are merged: that is written down, and what is not needed any more goes. */
 void merging_finish(Merging *self);

@@ -204,7 +204,12 @@ static void on_ended(void *data, const GError *error) {
 
 static bool start(OffWork *work, GError **error) {
         const ImagesQemuSetup setup = {
-                .connection = work->connection, .emulator = work->emulator, .ready = on_ready, .ended = on_ended, .data = work
+                .connection = work->connection,
+                .emulator = work->emulator,
+                .seconds = IMAGES_QEMU_SECONDS,
+                .ready = on_ready,
+                .ended = on_ended,
+                .data = work,
         };
         work->qemu = images_qemu_new(&setup, error);
         return work->qemu != NULL;
