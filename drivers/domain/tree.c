@@ -258,7 +258,8 @@ static TreeNode *node_new(Domain *domain, TreeItem *item) {
         return node;
 }
 
-/* What there is now is what FILE says, from which it is taken. */
+/* What there is now is what FILE says, from which it is taken; that is told before what there is no more goes, so that nobody
+ * reads of a parent that is not there. */
 static void apply(Domain *domain, const TreeKind *kind, TreeFile *file) {
         Tree *self = ensure(domain, kind);
         GPtrArray *old = g_steal_pointer(&self->all);
@@ -277,13 +278,15 @@ static void apply(Domain *domain, const TreeKind *kind, TreeFile *file) {
                 }
                 g_ptr_array_add(self->all, node);
         }
-        nodes_free(kind, old);
         g_free(self->current);
         self->current = g_steal_pointer(&file->current);
         drop(kind, self->pending);
         self->pending = g_steal_pointer(&file->pending);
         g_free(self->traces);
         self->traces = g_steal_pointer(&file->traces);
+        if (domain->published)
+                kind->announce(domain);
+        nodes_free(kind, old); /* when none names them any more */
 }
 
 OperationFate tree_fate(const Operation *operation) {
@@ -302,11 +305,8 @@ static void on_written(void *data, const GError *error) {
         if (error)
                 domain_fail(domain, &failure, virtbus_error_code(error), "its %s cannot be written down: %s", change->kind->many,
                             error->message);
-        else {
+        else
                 apply(domain, change->kind, change->file);
-                if (domain->published)
-                        change->kind->announce(domain);
-        }
         change_free(change);
         done(of_done, failure);
 }
@@ -340,8 +340,6 @@ void tree_show(Domain *domain, const TreeKind *kind, const GPtrArray *items, con
                 g_ptr_array_add(file->items, ref(items->pdata[i]));
         file->current = g_strdup(current);
         apply(domain, kind, file);
-        if (domain->published)
-                kind->announce(domain);
 }
 
 /* Beginning and end */
